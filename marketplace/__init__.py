@@ -1,0 +1,3 @@
+"""The market hall: floor, till, ledger and delivery rounds."""
+
+__version__ = "0.1.0"
