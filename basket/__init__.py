@@ -1,0 +1,1 @@
+"""The resident’s walk: one basket over many shops, one order, one payment."""

@@ -1,0 +1,1 @@
+"""The stalls: merchants, their shops, catalogues and stock."""
