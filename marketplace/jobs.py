@@ -80,9 +80,7 @@ def publish(session: Session, fact: str, *, delay_s: int = 0, **ids: int | str) 
 
 def create_worker(hall: Hall) -> procrastinate.App:
     """The procrastinate application that knows every handler; the worker process runs it."""
-    app = procrastinate.App(
-        connector=procrastinate.PsycopgConnector(conninfo=hall.database.conninfo(), max_size=6)
-    )
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=hall.database.conninfo(), max_size=6))
 
     def as_task(handler: Handler) -> Callable[..., None]:
         def run(**ids: Any) -> None:
@@ -92,12 +90,17 @@ def create_worker(hall: Hall) -> procrastinate.App:
 
     for subscriber in (one for ones in _subscribers.values() for one in ones):
         app.task(name=subscriber.name, retry=RETRIES)(as_task(subscriber.handler))
+
+    def as_tick(handler: Handler) -> Callable[..., None]:
+        def tick(timestamp: int) -> None:
+            handler(hall)
+
+        return tick
+
     for work in _periodics:
-
-        def tick(timestamp: int, run: Callable[..., None] = as_task(work.handler)) -> None:
-            run()
-
-        app.periodic(cron=work.cron)(app.task(name=work.name, queueing_lock=work.name, retry=RETRIES)(tick))
+        # The queueing lock keeps a second worker, or a slow run, from piling up the same work.
+        task = app.task(name=work.name, queueing_lock=work.name)(as_tick(work.handler))
+        app.periodic(cron=work.cron)(task)
 
     @app.periodic(cron="* * * * *")
     @app.task(name="jobs.retry_stalled", queueing_lock="jobs.retry_stalled", pass_context=True)

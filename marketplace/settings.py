@@ -92,6 +92,8 @@ class Settings:
         site_url = url("SITE_URL", f"http://127.0.0.1:{env.get('PORT', '5000')}")
         if production and not site_url.startswith("https://"):
             problems.append("SITE_URL must be https in production")
+        # The real Mollie refuses addresses that it cannot reach; without one the poller does the work.
+        webhook_default = site_url if mollie_env == "sandbox" else ""
         database_url = env.get("DATABASE_URL", "").strip() or None
         if production and database_url is None:
             problems.append("DATABASE_URL is missing")
@@ -109,7 +111,7 @@ class Settings:
             mollie_endpoint=env.get("MOLLIE_API_ENDPOINT", endpoint_default).rstrip("/"),
             mollie_api_key=mollie_api_key,
             mollie_env=mollie_env,
-            webhook_base=env.get("MOLLIE_WEBHOOK_BASE", site_url if mollie_env == "sandbox" else "").rstrip("/") or None,
+            webhook_base=env.get("MOLLIE_WEBHOOK_BASE", webhook_default).rstrip("/") or None,
             smtp_host=required("SMTP_HOST", "127.0.0.1"),
             smtp_port=number("SMTP_PORT", 5052, 1, 65535),
             mail_from=required("MAIL_FROM", "Les Halles d’Angoulême <bonjour@halles.example.org>"),

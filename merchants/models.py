@@ -126,9 +126,7 @@ class Product(Base):
     updated_at: Mapped[datetime]
 
     shop: Mapped[Shop] = relationship(lazy="raise")
-    variants: Mapped[list[Variant]] = relationship(
-        back_populates="product", order_by="Variant.position", lazy="raise"
-    )
+    variants: Mapped[list[Variant]] = relationship(back_populates="product", order_by="Variant.position", lazy="raise")
 
 
 class Variant(Base):

@@ -1,0 +1,207 @@
+"""The resident's walk: a basket that fills, the answers of the checkout, then an order that keeps its promise."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from marketplace.db import Base, Id, Key, Token
+from marketplace.money import Money
+
+
+class Basket(Base):
+    """What one visitor is gathering; its token is all that ties it to them."""
+
+    __tablename__ = "basket"
+
+    id: Mapped[Id]
+    token: Mapped[Token]
+    created_at: Mapped[datetime]
+    touched_at: Mapped[datetime] = mapped_column(index=True)
+
+    lines: Mapped[list[Line]] = relationship(back_populates="basket", order_by="Line.id", lazy="raise")
+
+
+class Line(Base):
+    """A variant in a basket, at the price that the visitor last saw (I14)."""
+
+    __tablename__ = "basket_line"
+    __table_args__ = (
+        UniqueConstraint("basket_id", "variant_id"),
+        CheckConstraint("qty BETWEEN 1 AND 99", name="qty_in_range"),
+    )
+
+    id: Mapped[Id]
+    basket_id: Mapped[int] = mapped_column(ForeignKey("basket.id", ondelete="CASCADE"))
+    variant_id: Mapped[int] = mapped_column(ForeignKey("variant.id"))
+    qty: Mapped[int] = mapped_column(SmallInteger)
+    seen_price: Mapped[Money]
+
+    basket: Mapped[Basket] = relationship(back_populates="lines", lazy="raise")
+
+
+class Checkout(Base):
+    """The answers given so far on the way to an order; they survive a closed browser."""
+
+    __tablename__ = "checkout"
+    __table_args__ = (
+        CheckConstraint("mode IN ('delivery', 'collection')", name="mode_known"),
+        CheckConstraint("shortage IN ('refund', 'substitute', 'call')", name="shortage_known"),
+    )
+
+    basket_id: Mapped[int] = mapped_column(ForeignKey("basket.id", ondelete="CASCADE"), primary_key=True)
+    #: Made by us, sent with the form: one key makes at most one order (M03).
+    key: Mapped[Token]
+    mode: Mapped[Key | None]
+    street: Mapped[str] = mapped_column(server_default="")
+    postcode: Mapped[str] = mapped_column(server_default="")
+    city: Mapped[str] = mapped_column(server_default="")
+    lat: Mapped[float | None]
+    lon: Mapped[float | None]
+    access_note: Mapped[str] = mapped_column(server_default="")
+    slot_id: Mapped[int | None]
+    name: Mapped[str] = mapped_column(server_default="")
+    phone: Mapped[str] = mapped_column(server_default="")
+    email: Mapped[str] = mapped_column(server_default="")
+    shortage: Mapped[Key | None]
+
+
+class Order(Base):
+    """The resident's single promise over several shops; everything in it is a copy (I15)."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint("state IN ('awaiting_payment', 'confirmed', 'completed', 'cancelled')", name="state_known"),
+        CheckConstraint("mode IN ('delivery', 'collection')", name="mode_known"),
+        CheckConstraint("delivery_fee >= 0", name="fee_not_negative"),
+        Index("ix_orders_awaiting", "hold_until_at", postgresql_where=text("state = 'awaiting_payment'")),
+    )
+
+    id: Mapped[Id]
+    code: Mapped[Key] = mapped_column(unique=True)
+    token: Mapped[Token]
+    checkout_key: Mapped[str] = mapped_column(unique=True)
+    #: What was asked with the key, so that the key cannot be used again for something else.
+    request_hash: Mapped[str]
+    basket_id: Mapped[int | None] = mapped_column(ForeignKey("basket.id", ondelete="SET NULL"))
+    state: Mapped[Key]
+    #: Why it was cancelled: unpaid, late_money…
+    ending: Mapped[str | None]
+    mode: Mapped[Key]
+    language: Mapped[Key]
+    name: Mapped[str]
+    phone: Mapped[str]
+    email: Mapped[str]
+    street: Mapped[str] = mapped_column(server_default="")
+    postcode: Mapped[str] = mapped_column(server_default="")
+    city: Mapped[str] = mapped_column(server_default="")
+    lat: Mapped[float | None]
+    lon: Mapped[float | None]
+    access_note: Mapped[str] = mapped_column(server_default="")
+    shortage: Mapped[Key]
+    delivery_fee: Mapped[Money]
+    #: The part of the fee that the law calls delivery of new books (domain B3, B10).
+    book_floor: Mapped[Money]
+    slot_starts_at: Mapped[datetime | None]
+    slot_ends_at: Mapped[datetime | None]
+    #: Until then the resident may change or cancel.
+    changeable_until_at: Mapped[datetime | None]
+    placed_at: Mapped[datetime]
+    hold_until_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    sub_orders: Mapped[list[SubOrder]] = relationship(
+        back_populates="order", order_by="SubOrder.position", lazy="raise"
+    )
+
+
+class SubOrder(Base):
+    """The contract with one merchant, and that shop's work."""
+
+    __tablename__ = "sub_order"
+    __table_args__ = (
+        UniqueConstraint("order_id", "shop_id"),
+        CheckConstraint(
+            "state IN ('awaiting_payment', 'received', 'accepted', 'packed', 'handed_over', 'delivered', 'cancelled')",
+            name="state_known",
+        ),
+        CheckConstraint("commission >= 0 AND commission <= goods", name="commission_within_goods"),
+        Index("ix_sub_order_shop", "shop_id", "state"),
+    )
+
+    id: Mapped[Id]
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shop.id"))
+    position: Mapped[int] = mapped_column(SmallInteger)
+    state: Mapped[Key]
+    #: The seller as shown at the sale (domain M4).
+    shop_name: Mapped[str]
+    shop_awning: Mapped[int] = mapped_column(SmallInteger)
+    party: Mapped[str]
+    seller_name: Mapped[str]
+    seller_registration: Mapped[str]
+    seller_address: Mapped[str]
+    seller_contact: Mapped[str]
+    goods: Mapped[Money]
+    commission_permille: Mapped[int] = mapped_column(SmallInteger)
+    commission: Mapped[Money]
+    #: When the shop must have it packed.
+    ready_by_at: Mapped[datetime]
+    collection_code: Mapped[str]
+
+    order: Mapped[Order] = relationship(back_populates="sub_orders", lazy="raise")
+    lines: Mapped[list[OrderLine]] = relationship(
+        back_populates="sub_order", order_by="OrderLine.position", lazy="raise"
+    )
+
+
+class OrderLine(Base):
+    """One product as it was promised."""
+
+    __tablename__ = "order_line"
+    __table_args__ = (
+        UniqueConstraint("sub_order_id", "position"),
+        UniqueConstraint("sub_order_id", "variant_id"),
+        CheckConstraint("qty > 0", name="qty_positive"),
+        CheckConstraint("unit_price >= 0", name="price_not_negative"),
+    )
+
+    id: Mapped[Id]
+    sub_order_id: Mapped[int] = mapped_column(ForeignKey("sub_order.id"))
+    variant_id: Mapped[int] = mapped_column(ForeignKey("variant.id"))
+    position: Mapped[int] = mapped_column(SmallInteger)
+    reference: Mapped[str]
+    name: Mapped[str]
+    label: Mapped[str]
+    kind: Mapped[Key]
+    drawing: Mapped[Key]
+    unit_price: Mapped[Money]
+    qty: Mapped[int] = mapped_column(SmallInteger)
+    vat_bp: Mapped[int] = mapped_column(SmallInteger)
+    commission: Mapped[Money]
+    allergens: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+
+    sub_order: Mapped[SubOrder] = relationship(back_populates="lines", lazy="raise")
+
+    @property
+    def total(self) -> Money:
+        return self.unit_price * self.qty
+
+
+class OrderEvent(Base):
+    """Who did what to an order, when; append-only (I16, I21)."""
+
+    __tablename__ = "order_event"
+
+    id: Mapped[Id]
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
+    sub_order_id: Mapped[int | None] = mapped_column(ForeignKey("sub_order.id"))
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    event: Mapped[Key]
+    from_state: Mapped[Key]
+    to_state: Mapped[Key]

@@ -1,0 +1,245 @@
+"""The common round: zones, rounds, slots that can be booked, parcels, stops. It knows no orders, only a reference."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from marketplace.db import Base, Id, Key, Token
+from marketplace.money import Money
+
+
+class Zone(Base):
+    """Where the rounds go, and what a delivery there costs the resident."""
+
+    __tablename__ = "zone"
+
+    id: Mapped[Id]
+    key: Mapped[Key] = mapped_column(unique=True)
+    name: Mapped[str]
+    postcodes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    #: Where a round starts and ends.
+    hub_name: Mapped[str]
+    hub_lat: Mapped[float]
+    hub_lon: Mapped[float]
+    #: Nobody farther than this from the hub is promised a bike, whatever the postcode says.
+    radius_m: Mapped[int]
+    fee: Mapped[Money]
+
+
+class Round(Base):
+    """One common trip: collect at the shops, bring home in the promised windows.
+
+    The loads are what bookings have taken of it; they move only by conditional UPDATE (M01, I03).
+    """
+
+    __tablename__ = "round"
+    __table_args__ = (
+        UniqueConstraint("zone_id", "collect_from_at"),
+        CheckConstraint("state IN ('open', 'closed', 'planning', 'planned', 'riding', 'done')", name="state_known"),
+        CheckConstraint(
+            "cut_off_at <= collect_from_at AND collect_from_at < collect_until_at", name="instants_in_order"
+        ),
+        CheckConstraint("taken_grams BETWEEN 0 AND capacity_grams", name="grams_within_capacity"),
+        CheckConstraint("taken_ml BETWEEN 0 AND capacity_ml", name="volume_within_capacity"),
+        CheckConstraint("taken_cold_ml BETWEEN 0 AND capacity_cold_ml", name="cold_within_capacity"),
+    )
+
+    id: Mapped[Id]
+    zone_id: Mapped[int] = mapped_column(ForeignKey("zone.id"))
+    state: Mapped[Key] = mapped_column(server_default="open")
+    on_date: Mapped[date]
+    cut_off_at: Mapped[datetime]
+    collect_from_at: Mapped[datetime]
+    collect_until_at: Mapped[datetime]
+    back_by_at: Mapped[datetime]
+    capacity_grams: Mapped[int]
+    capacity_ml: Mapped[int]
+    capacity_cold_ml: Mapped[int]
+    taken_grams: Mapped[int] = mapped_column(server_default=text("0"))
+    taken_ml: Mapped[int] = mapped_column(server_default=text("0"))
+    taken_cold_ml: Mapped[int] = mapped_column(server_default=text("0"))
+    #: What the last planning said: km, unserved references, engine; None before the first plan.
+    plan: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    planned_at: Mapped[datetime | None]
+
+    zone: Mapped[Zone] = relationship(lazy="raise")
+    slots: Mapped[list[Slot]] = relationship(back_populates="round", order_by="Slot.starts_at", lazy="raise")
+
+
+class Slot(Base):
+    """A window of a round that can be booked, with room for some homes."""
+
+    __tablename__ = "slot"
+    __table_args__ = (
+        UniqueConstraint("round_id", "starts_at"),
+        CheckConstraint("starts_at < ends_at", name="window_in_order"),
+        CheckConstraint("taken_stops BETWEEN 0 AND capacity_stops", name="stops_within_capacity"),
+    )
+
+    id: Mapped[Id]
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    capacity_stops: Mapped[int] = mapped_column(SmallInteger)
+    taken_stops: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+
+    round: Mapped[Round] = relationship(back_populates="slots", lazy="raise")
+
+
+class Booking(Base):
+    """A place on a round for one household: held until an instant, then confirmed, or released once."""
+
+    __tablename__ = "booking"
+    __table_args__ = (
+        CheckConstraint("state IN ('held', 'confirmed', 'delivered', 'returned', 'released')", name="state_known"),
+        CheckConstraint("grams >= 0 AND ml >= 0 AND cold_ml >= 0", name="load_not_negative"),
+        Index(
+            "uq_booking_one_live_per_reference",
+            "reference",
+            unique=True,
+            postgresql_where=text("state IN ('held', 'confirmed')"),
+        ),
+        Index("ix_booking_slot", "slot_id"),
+    )
+
+    id: Mapped[Id]
+    slot_id: Mapped[int] = mapped_column(ForeignKey("slot.id"))
+    reference: Mapped[str] = mapped_column(index=True)
+    state: Mapped[Key]
+    until_at: Mapped[datetime]
+    grams: Mapped[int]
+    ml: Mapped[int]
+    cold_ml: Mapped[int]
+    #: "Jeanne M.": first name and initial, all that a courier needs (domain D6).
+    recipient: Mapped[str]
+    phone: Mapped[str]
+    street: Mapped[str]
+    postcode: Mapped[str]
+    city: Mapped[str]
+    lat: Mapped[float]
+    lon: Mapped[float]
+    access_note: Mapped[str] = mapped_column(server_default="")
+    needs_age_check: Mapped[bool] = mapped_column(server_default=text("false"))
+    #: Four digits that the resident shows at the door.
+    handover_code: Mapped[str]
+    #: Unguessable; lets the resident follow this stop.
+    token: Mapped[Token]
+
+    slot: Mapped[Slot] = relationship(lazy="raise")
+    parcels: Mapped[list[Parcel]] = relationship(back_populates="booking", order_by="Parcel.number", lazy="raise")
+
+
+class Parcel(Base):
+    """A box that travels from one shop to one household: number n of m of its booking."""
+
+    __tablename__ = "parcel"
+    __table_args__ = (
+        UniqueConstraint("booking_id", "number"),
+        UniqueConstraint("booking_id", "source"),
+        CheckConstraint(
+            "state IN ('expected', 'ready', 'collected', 'delivered', 'returned', 'missing')", name="state_known"
+        ),
+        Index("ix_parcel_source", "source"),
+    )
+
+    id: Mapped[Id]
+    booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id"))
+    number: Mapped[int] = mapped_column(SmallInteger)
+    state: Mapped[Key] = mapped_column(server_default="expected")
+    #: Who hands it over: the caller's own reference of the shop, and where that is.
+    source: Mapped[str]
+    source_name: Mapped[str]
+    source_street: Mapped[str]
+    source_lat: Mapped[float]
+    source_lon: Mapped[float]
+    source_awning: Mapped[int] = mapped_column(SmallInteger)
+    #: Between these instants the shop can hand it over.
+    ready_from_at: Mapped[datetime]
+    ready_until_at: Mapped[datetime]
+    grams: Mapped[int]
+    ml: Mapped[int]
+    cold_ml: Mapped[int]
+
+    booking: Mapped[Booking] = relationship(back_populates="parcels", lazy="raise")
+
+
+class Vehicle(Base):
+    """What a courier rides, and how much it carries."""
+
+    __tablename__ = "vehicle"
+
+    id: Mapped[Id]
+    courier_id: Mapped[int] = mapped_column(ForeignKey("user_account.id"), unique=True)
+    kind: Mapped[Key]
+    capacity_grams: Mapped[int]
+    capacity_ml: Mapped[int]
+    capacity_cold_ml: Mapped[int]
+
+
+class Shift(Base):
+    """A courier on a round."""
+
+    __tablename__ = "shift"
+    __table_args__ = (UniqueConstraint("round_id", "courier_id"),)
+
+    id: Mapped[Id]
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    courier_id: Mapped[int] = mapped_column(ForeignKey("user_account.id"), index=True)
+    vehicle_id: Mapped[int] = mapped_column(ForeignKey("vehicle.id"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+
+    stops: Mapped[list[Stop]] = relationship(back_populates="shift", order_by="Stop.position", lazy="raise")
+
+
+class Stop(Base):
+    """A place on a courier's round: a shop where parcels are collected, or a home."""
+
+    __tablename__ = "stop"
+    __table_args__ = (
+        UniqueConstraint("shift_id", "position"),
+        CheckConstraint("kind IN ('shop', 'home')", name="kind_known"),
+        CheckConstraint("state IN ('planned', 'done', 'failed')", name="state_known"),
+        CheckConstraint("(kind = 'home') = (booking_id IS NOT NULL)", name="home_has_booking"),
+        # A household is visited once (I17).
+        Index("uq_stop_booking", "booking_id", unique=True, postgresql_where=text("booking_id IS NOT NULL")),
+    )
+
+    id: Mapped[Id]
+    shift_id: Mapped[int] = mapped_column(ForeignKey("shift.id"))
+    position: Mapped[int] = mapped_column(SmallInteger)
+    kind: Mapped[Key]
+    #: The shop's reference for a shop stop, else empty.
+    source: Mapped[str] = mapped_column(server_default="")
+    booking_id: Mapped[int | None] = mapped_column(ForeignKey("booking.id"))
+    planned_at: Mapped[datetime]
+    state: Mapped[Key] = mapped_column(server_default="planned")
+    done_at: Mapped[datetime | None]
+    done_by: Mapped[str | None]
+    outcome: Mapped[str | None]
+
+    shift: Mapped[Shift] = relationship(back_populates="stops", lazy="raise")
+    booking: Mapped[Booking | None] = relationship(lazy="raise")
+    handlings: Mapped[list[Handling]] = relationship(back_populates="stop", lazy="raise")
+
+
+class Handling(Base):
+    """A parcel taken on board or handed over at a stop."""
+
+    __tablename__ = "handling"
+    __table_args__ = (
+        UniqueConstraint("parcel_id", "act"),
+        CheckConstraint("act IN ('collect', 'deliver')", name="act_known"),
+    )
+
+    stop_id: Mapped[int] = mapped_column(ForeignKey("stop.id", ondelete="CASCADE"), primary_key=True)
+    parcel_id: Mapped[int] = mapped_column(ForeignKey("parcel.id"), primary_key=True)
+    act: Mapped[Key]
+
+    stop: Mapped[Stop] = relationship(back_populates="handlings", lazy="raise")
+    parcel: Mapped[Parcel] = relationship(lazy="raise")

@@ -1,0 +1,72 @@
+"""Addresses on the map, through geopy: the national geocoder, or whatever answers in its format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from geopy.distance import great_circle
+from geopy.exc import GeopyError
+from geopy.geocoders import BANFrance
+
+from marketplace.errors import GatewayError
+
+#: Below this score the national geocoder is guessing; a house number with less is shown for choice, not believed.
+SURE_SCORE = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAddress:
+    """An answer of the geocoder. `score` 0 to 1; `precision` housenumber | street | locality | municipality."""
+
+    label: str
+    street: str
+    postcode: str
+    city: str
+    lat: float
+    lon: float
+    score: float
+    precision: str
+
+    @property
+    def is_sure(self) -> bool:
+        return self.score >= SURE_SCORE and self.precision == "housenumber"
+
+
+class Geocoder:
+    """`scheme` and `domain` (with path) of a service that answers as the national geocoder does."""
+
+    def __init__(self, *, scheme: str, domain: str, timeout_s: float = 4) -> None:
+        self._service = BANFrance(domain=domain, scheme=scheme, timeout=timeout_s, user_agent="marche-commun")
+
+    def find(self, street: str, postcode: str, city: str, limit: int = 5) -> list[FoundAddress]:
+        """The places that an address may mean, best first; none when it is unknown.
+
+        GatewayError (not permanent) when the service is down, slow, or answers something else.
+        """
+        try:
+            answers = self._service.geocode(f"{street} {postcode} {city}", limit=limit, exactly_one=False)
+            found = [_read(answer.raw) for answer in answers or ()]
+        except (GeopyError, KeyError, TypeError, ValueError, AttributeError) as trouble:
+            raise GatewayError(f"geocoder: {trouble}", permanent=False) from trouble
+        return found[:limit]
+
+
+def _read(raw: dict[str, Any]) -> FoundAddress:
+    lon, lat = raw["geometry"]["coordinates"]
+    place = raw["properties"]
+    return FoundAddress(
+        label=str(place["label"]),
+        street=str(place["name"]),
+        postcode=str(place.get("postcode", "")),
+        city=str(place["city"]),
+        lat=float(lat),
+        lon=float(lon),
+        score=float(place["score"]),
+        precision=str(place["type"]),
+    )
+
+
+def distance_m(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """Great-circle metres between two (lat, lon)."""
+    return float(great_circle(a, b).meters)

@@ -1,0 +1,63 @@
+"""Letters by mail: composed from three templates, sent over SMTP by a job."""
+
+from __future__ import annotations
+
+import smtplib
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import formatdate
+
+from flask import render_template
+
+from marketplace.errors import GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A composed mail. `key` names its cause once for ever; the Message-ID comes from it, so that a letter sent
+    twice after a crash is one letter to the reader's mail program (M12)."""
+
+    key: str
+    to: str
+    subject: str
+    text: str
+    html: str
+
+
+def compose(folder: str, *, key: str, to: str, **context: object) -> Letter:
+    """Render `folder`/subject.txt, body.txt and body.html with the same context."""
+    subject = render_template(f"{folder}/subject.txt", **context)
+    return Letter(
+        key=key,
+        to=to,
+        subject=" ".join(subject.split()),
+        text=render_template(f"{folder}/body.txt", **context),
+        html=render_template(f"{folder}/body.html", **context),
+    )
+
+
+class Mailer:
+    def __init__(self, *, host: str, port: int, sender: str, timeout_s: float = 10) -> None:
+        self._host, self._port, self._sender, self._timeout_s = host, port, sender, timeout_s
+
+    def send(self, letter: Letter) -> None:
+        """Hand the letter to the mail server; GatewayError when it refuses (permanent) or is not there (not)."""
+        message = EmailMessage()
+        message["From"] = self._sender
+        message["To"] = letter.to
+        message["Subject"] = letter.subject
+        message["Date"] = formatdate()
+        message["Message-ID"] = f"<{letter.key.replace(':', '.')}@{self._sender.rpartition('@')[2].rstrip('>')}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(letter.text)
+        message.add_alternative(letter.html, subtype="html")
+        try:
+            with smtplib.SMTP(self._host, self._port, timeout=self._timeout_s) as server:
+                server.send_message(message)
+        except smtplib.SMTPRecipientsRefused as refused:
+            permanent = all(code >= 500 for code, _ in refused.recipients.values())
+            raise GatewayError(f"mail to {letter.key} refused", permanent=permanent) from refused
+        except smtplib.SMTPResponseException as refused:
+            raise GatewayError(f"mail server: {refused.smtp_code}", permanent=refused.smtp_code >= 500) from refused
+        except (OSError, smtplib.SMTPException) as trouble:
+            raise GatewayError(f"mail server: {trouble}", permanent=False) from trouble

@@ -1,0 +1,145 @@
+"""What residents pay, how it is shared, and what goes back. The payments know no orders, only a reference."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from marketplace.db import Base, Id, Key, Token
+from marketplace.money import Money
+
+#: States in which the resident may still pay this attempt; at most one of them per reference (I04).
+OPEN_STATES = ("creating", "unknown", "open", "pending")
+
+
+class MerchantAccount(Base):
+    """Where a party's share goes at the provider."""
+
+    __tablename__ = "merchant_account"
+
+    #: The ledger's word for the party, `merchant:<key>`.
+    party: Mapped[str] = mapped_column(primary_key=True)
+    provider_env: Mapped[Key] = mapped_column(primary_key=True)
+    organization_id: Mapped[str]
+    can_receive_payments: Mapped[bool]
+    checked_at: Mapped[datetime]
+
+
+class Payment(Base):
+    """One attempt to pay a reference; committed before the provider is called (M04)."""
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint(
+            "state IN ('creating', 'unknown', 'open', 'pending', 'paid', 'failed', 'canceled', 'expired', 'rejected')",
+            name="state_known",
+        ),
+        UniqueConstraint("provider_env", "provider_id"),
+        UniqueConstraint("reference", "attempt"),
+        Index(
+            "uq_payment_one_open_per_reference",
+            "reference",
+            unique=True,
+            postgresql_where=text("state IN ('creating', 'unknown', 'open', 'pending')"),
+        ),
+        Index(
+            "ix_payment_due_poll",
+            "next_poll_at",
+            postgresql_where=text("next_poll_at IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[Id]
+    #: Unguessable; stands in the webhook's address.
+    token: Mapped[Token]
+    reference: Mapped[str]
+    attempt: Mapped[int]
+    amount: Mapped[Money]
+    description: Mapped[str]
+    state: Mapped[Key]
+    provider_env: Mapped[Key]
+    provider_id: Mapped[str | None]
+    idempotency_key: Mapped[str] = mapped_column(unique=True)
+    redirect_url: Mapped[str]
+    checkout_url: Mapped[str | None]
+    created_at: Mapped[datetime]
+    paid_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    #: When the poller looks again; None once nothing more can happen (M07).
+    next_poll_at: Mapped[datetime | None]
+    polls_qty: Mapped[int] = mapped_column(server_default=text("0"))
+    #: Why a person must look: amount differs, paid twice… None when the machine may decide.
+    trouble: Mapped[str | None]
+
+    shares: Mapped[list[Share]] = relationship(back_populates="payment", order_by="Share.id", lazy="raise")
+
+
+class Share(Base):
+    """A party's part of a payment; the shares of a payment sum to its amount (I09).
+
+    `kind` says what for: goods (routed to a merchant after hand-over), commission and delivery (the
+    association's own, never routed).
+    """
+
+    __tablename__ = "payment_share"
+    __table_args__ = (
+        UniqueConstraint("payment_id", "party", "kind"),
+        CheckConstraint("amount >= 0", name="amount_not_negative"),
+        CheckConstraint("kind IN ('goods', 'commission', 'delivery')", name="kind_known"),
+        CheckConstraint(
+            "state IN ('kept', 'planned', 'due', 'sending', 'unknown', 'routed', 'refused', 'cancelled')",
+            name="state_known",
+        ),
+        CheckConstraint("(kind = 'goods') = (state <> 'kept')", name="goods_are_routed"),
+    )
+
+    id: Mapped[Id]
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"))
+    party: Mapped[str]
+    kind: Mapped[Key]
+    amount: Mapped[Money]
+    state: Mapped[Key]
+    idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    provider_route_id: Mapped[str | None] = mapped_column(unique=True)
+    routed_at: Mapped[datetime | None]
+
+    payment: Mapped[Payment] = relationship(back_populates="shares", lazy="raise")
+
+
+class Refund(Base):
+    """Money on its way back to the resident; one row is one provider refund (I10)."""
+
+    __tablename__ = "refund"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint(
+            "state IN ('requested', 'unknown', 'queued', 'pending', 'processing', 'refunded', 'failed', 'canceled')",
+            name="state_known",
+        ),
+    )
+
+    id: Mapped[Id]
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"), index=True)
+    amount: Mapped[Money]
+    reason: Mapped[Key]
+    state: Mapped[Key]
+    idempotency_key: Mapped[str] = mapped_column(unique=True)
+    provider_id: Mapped[str | None] = mapped_column(unique=True)
+    requested_at: Mapped[datetime]
+    requested_by: Mapped[str]
+    settled_at: Mapped[datetime | None]
+
+
+class WebhookHint(Base):
+    """Somebody said "look at this payment"; kept before it is answered, looked at by a worker (M06)."""
+
+    __tablename__ = "webhook_hint"
+
+    id: Mapped[Id]
+    received_at: Mapped[datetime]
+    provider_id: Mapped[str]
+    #: None for an id that is none of ours.
+    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"), index=True)
