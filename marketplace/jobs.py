@@ -128,9 +128,4 @@ def run_worker(hall: Hall, *, until_idle: bool = False) -> None:
     )
 
 
-def worker_schema() -> str:
-    """procrastinate's own tables, for the first migration."""
-    return procrastinate.schema.SchemaManager.get_schema()
-
-
-__all__ = ["create_worker", "periodic", "publish", "run_worker", "subscribe", "worker_schema"]
+__all__ = ["create_worker", "periodic", "publish", "run_worker", "subscribe"]

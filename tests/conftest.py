@@ -1,0 +1,105 @@
+"""What every test shares: a real PostgreSQL, a clean database for each test, and the self-check after it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy.orm import Session
+
+from marketplace.db import Base, Database, start_embedded, stop_embedded
+from marketplace.migrating import migrate
+
+TEMPLATE = "market_template"
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """A PostgreSQL server for this test run: TEST_DATABASE_URL's, or an embedded one of its own.
+
+    The workers of one run share it; whoever comes first starts it and migrates the template that each worker's
+    database is copied from.
+    """
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield make_url(given).set(drivername="postgresql+psycopg")
+        return
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = Path(tempfile.gettempdir()) / f"market-tests-{shared.name}-{os.getuid()}"
+    users = shared / "postgres-users"
+    with FileLock(shared / "postgres.lock"):
+        url = make_url(start_embedded(folder)).set(drivername="postgresql+psycopg")
+        users.write_text(str(int(users.read_text()) + 1 if users.exists() else 1))
+    yield url
+    with FileLock(shared / "postgres.lock"):
+        left = int(users.read_text()) - 1
+        users.write_text(str(left))
+        if left == 0:
+            stop_embedded(folder)
+
+
+@pytest.fixture(scope="session")
+def template_url(server_url: URL, tmp_path_factory: pytest.TempPathFactory) -> URL:
+    """The migrated, empty database that others are copied from."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with FileLock(shared / "template.lock"):
+        done = shared / "template.done"
+        if not done.exists():
+            _fresh(server_url, TEMPLATE, "template0")
+            migrate(server_url.set(database=TEMPLATE))
+            done.touch()
+    return server_url.set(database=TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def database(template_url: URL) -> Iterator[Database]:
+    """This worker's own database."""
+    name = f"market_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    _fresh(template_url, name, TEMPLATE)
+    database = Database(template_url.set(database=name), pool_size=20)
+    yield database
+    database.close()
+
+
+def _fresh(server: URL, name: str, template: str) -> None:
+    engine = create_engine(server.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        # Durability is for towns, not for tests: a killed test run starts again from nothing.
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(text("ALTER SYSTEM SET max_connections = 200"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    engine.dispose()
+
+
+@pytest.fixture
+def empty_database(database: Database) -> Iterator[Database]:
+    """A database without a row. What a test leaves behind must still hold together (self_check)."""
+    yield database
+    _empty(database)
+
+
+@pytest.fixture
+def session(empty_database: Database) -> Iterator[Session]:
+    """A transaction on the empty database, undone at the end of the test."""
+    with empty_database.reading() as session:
+        yield session
+
+
+def _empty(database: Database) -> None:
+    """Forget every row. Replica mode, because the append-only tables refuse to be emptied by anybody else."""
+    tables = [table.name for table in Base.metadata.sorted_tables]
+    queue = ["procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers", "procrastinate_events"]
+    with database.engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text(f"TRUNCATE {', '.join(tables + queue)} RESTART IDENTITY CASCADE"))
