@@ -1,0 +1,20 @@
+"""What every page has: words and figures, guards, language, error pages."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from marketplace.settings import Settings
+from marketplace.web import access, csrf, failures, filters, headers, language, limits, sentences
+
+
+def init_web(app: Flask, settings: Settings) -> None:
+    """Give the application its guards and its words; call it before any view is registered."""
+    limits.init(app)
+    language.init(app)
+    filters.init(app)
+    sentences.init(app)
+    csrf.init(app)
+    access.init(app)
+    headers.init(app, settings)
+    failures.init(app)

@@ -1,0 +1,25 @@
+"""Passwords: argon2id, never too many tries, and the same time whether or not somebody exists (S36, S41)."""
+
+from __future__ import annotations
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+SHORTEST, LONGEST = 12, 200
+
+_hasher = PasswordHasher()
+#: Compared against when nobody has the address, so that an absent account takes as long as a wrong password.
+_nobody = _hasher.hash("nobody has this password")
+
+
+def hash_password(password: str) -> str:
+    return _hasher.hash(password)
+
+
+def matches(password_hash: str | None, password: str) -> bool:
+    """Whether the password is the one; takes as long for a missing or unusable hash."""
+    try:
+        _hasher.verify(password_hash or _nobody, password)
+    except (VerificationError, InvalidHashError):
+        return False
+    return bool(password_hash)

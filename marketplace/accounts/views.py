@@ -1,0 +1,85 @@
+"""The staff entrance: merchants, coordinators, treasurer and couriers sign in here. Residents need not."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import LoginManager, current_user, login_user, logout_user
+
+from marketplace.accounts.schemas import SignInForm
+from marketplace.accounts.signing import CurrentUser, find_current_user, sign_in, sign_out
+from marketplace.errors import FieldError
+from marketplace.hall import the_hall
+from marketplace.schemas import FormErrors, load_form
+from marketplace.web.access import everyone, open_to, signed_in
+
+blueprint = Blueprint("accounts", __name__)
+
+
+@blueprint.get("/connexion")
+@open_to(everyone)
+def sign_in_page() -> ResponseReturnValue:
+    return render_template("marketplace/accounts/sign_in.html", typed={"next": request.args.get("next", "")}, errors={})
+
+
+@blueprint.post("/connexion")
+@open_to(everyone, rate="10 per minute")
+def sign_in_submit() -> ResponseReturnValue:
+    hall = the_hall()
+    now = hall.clock.now()
+    try:
+        form = load_form(SignInForm(), request.form)
+        with hall.database.transaction() as db:
+            token = sign_in(db, email=form["email"], password=form["password"], now=now)
+            user = find_current_user(db, token=token, now=now)
+    except FormErrors as refused:
+        return _again(refused.typed, refused.errors)
+    except FieldError as refused:
+        return _again(request.form, {refused.field: [refused.code]})
+    session.clear()  # whatever the browser brought along was somebody else's, or nobody's (S42)
+    session.permanent = True
+    login_user(user)
+    return redirect(local_address(form["next"]) or url_for("accounts.home"), 303)
+
+
+@blueprint.post("/deconnexion")
+@open_to(signed_in)
+def sign_out_submit() -> ResponseReturnValue:
+    hall = the_hall()
+    with hall.database.transaction() as db:
+        sign_out(db, token=current_user.get_id(), now=hall.clock.now())
+    logout_user()
+    session.clear()
+    return redirect(url_for("catalogue.home"), 303)
+
+
+@blueprint.get("/espace")
+@open_to(signed_in)
+def home() -> ResponseReturnValue:
+    """The way to each part that this person plays."""
+    return render_template("marketplace/accounts/home.html")
+
+
+def local_address(target: str) -> str | None:
+    """`target` if it stays on this site, else None: no link of ours leads a person elsewhere (S26)."""
+    parts = urlsplit(target)
+    stays = not parts.scheme and not parts.netloc and parts.path.startswith("/") and not parts.path.startswith("//")
+    return target if stays and "\\" not in target else None
+
+
+def _again(typed: object, errors: dict[str, list[str]]) -> ResponseReturnValue:
+    return render_template("marketplace/accounts/sign_in.html", typed=typed, errors=errors), 422
+
+
+def init_accounts(app: Flask) -> None:
+    manager = LoginManager(app)
+
+    @manager.user_loader
+    def load(token: str) -> CurrentUser | None:
+        hall = the_hall()
+        with hall.database.transaction() as db:
+            return find_current_user(db, token=token, now=hall.clock.now())
+
+    app.register_blueprint(blueprint)

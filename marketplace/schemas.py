@@ -1,0 +1,218 @@
+"""The one boundary: what comes from a form, from JSON or from a file is checked for shape and range here.
+
+Messages are codes; templates/marketplace/sentences.html words them.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
+
+from marketplace.money import Money
+
+#: Not a letter of ours: fields that a form carries and no schema names.
+FORM_OVERHEAD = frozenset({"csrf_token"})
+
+
+class Boundary(Schema):
+    """Base of every operation's schema: unknown keys are errors."""
+
+    class Meta:
+        unknown = RAISE
+
+    error_messages = {"unknown": "unknown_field", "type": "not_an_object"}  # noqa: RUF012  # marshmallow's own attribute
+
+
+class QueryBoundary(Schema):
+    """For addresses that people may have shortened, bookmarked or decorated: unknown keys are passed over."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+class TextField(fields.Field[str]):
+    """One line of text as people type it: NFC, trimmed, single spaces; no control characters.
+
+    Codes: required, not_text, too_long, bad_characters.
+    """
+
+    default_error_messages = {"required": "required", "null": "required", "invalid": "not_text"}  # noqa: RUF012
+
+    def __init__(self, *, max_length: int = 200, multiline: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_length, self.multiline = max_length, multiline
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValidationError("bad_characters") from None
+        text = unicodedata.normalize("NFC", value)
+        allowed = "\n\r\t" if self.multiline else "\t"
+        if any(unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn") and c not in allowed for c in text):
+            raise ValidationError("bad_characters")
+        text = "\n".join(" ".join(line.split()) for line in text.splitlines()).strip()
+        if len(text) > self.max_length:
+            raise ValidationError("too_long")
+        if self.required and not text:
+            raise ValidationError("required")
+        return self.checked(text) if text else text
+
+    def checked(self, text: str) -> str:
+        return text
+
+
+class EmailField(TextField):
+    """An address that a mail server could take. Code: not_an_email."""
+
+    def checked(self, text: str) -> str:
+        local, at, domain = text.replace(" ", "").rpartition("@")
+        domain = domain.strip(".")
+        plausible = (
+            at and local and "." in domain and len(local) <= 64 and not set('<>,;:\\"()[]') & set(local + domain)
+        )
+        if not plausible or local.startswith(".") or ".." in local + domain or "@" in local:
+            raise ValidationError("not_an_email")
+        try:
+            ascii_domain = domain.encode("idna").decode()
+        except UnicodeError:
+            raise ValidationError("not_an_email") from None
+        return f"{local}@{ascii_domain.lower()}"
+
+
+class PhoneField(TextField):
+    """A telephone number in any usual spelling, kept as +33…, as people read it back. Code: not_a_phone."""
+
+    def checked(self, text: str) -> str:
+        digits = unicodedata.normalize("NFKC", text)
+        digits = "".join(c for c in digits if c not in " .-/()\u00a0\u202f\u2011")
+        if digits.startswith("00"):
+            digits = f"+{digits[2:]}"
+        if digits.startswith("0") and len(digits) == 10:
+            digits = f"+33{digits[1:]}"
+        if digits.startswith("+330"):
+            digits = f"+33{digits[4:]}"
+        rest = digits[1:]
+        if not (digits.startswith("+") and rest.isascii() and rest.isdigit() and 8 <= len(rest) <= 15):
+            raise ValidationError("not_a_phone")
+        return digits
+
+
+class PostcodeField(TextField):
+    """Five digits, however they are spaced. Code: not_a_postcode."""
+
+    def checked(self, text: str) -> str:
+        digits = "".join(unicodedata.normalize("NFKC", text).split())
+        if not (len(digits) == 5 and digits.isascii() and digits.isdigit()):
+            raise ValidationError("not_a_postcode")
+        return digits
+
+
+class CountField(fields.Field[int]):
+    """A whole number in a range, from a JSON number or from plain digits. Codes: not_a_count, out_of_range."""
+
+    default_error_messages = {"required": "required", "null": "required"}  # noqa: RUF012
+
+    def __init__(self, *, low: int, high: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.low, self.high = low, high
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, str):
+            text = value.strip()
+            if not text:
+                raise ValidationError("required")
+            sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
+            # isdigit alone would let '１' and '²' through.
+            if not (digits.isascii() and digits.isdigit()):
+                raise ValidationError("not_a_count")
+            value = sign * int(digits[:20])
+        if type(value) is not int:
+            raise ValidationError("not_a_count")
+        if not self.low <= value <= self.high:
+            raise ValidationError("out_of_range")
+        return value
+
+
+class ChoiceField(TextField):
+    """One of some words. Code: not_a_choice."""
+
+    def __init__(self, choices: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.choices = choices
+
+    def checked(self, text: str) -> str:
+        if text not in self.choices:
+            raise ValidationError("not_a_choice")
+        return text
+
+
+class FlagField(fields.Field[bool]):
+    """A ticked box, or a JSON boolean. Code: not_a_flag."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        if value in ("1", "on", "true"):
+            return True
+        if value in ("", "0", "false"):
+            return False
+        raise ValidationError("not_a_flag")
+
+
+class CentsField(fields.Field[Money]):
+    """Money as whole cents in JSON, under names that end in _cents."""
+
+    def _serialize(self, value: Money | None, attr: str | None, obj: Any, **kwargs: Any) -> int | None:
+        return None if value is None else value.cents
+
+
+class FormErrors(Exception):
+    """What was typed cannot be used: `errors` are {field: [codes]}, `typed` is what to show again."""
+
+    def __init__(self, errors: dict[str, list[str]], typed: Mapping[str, str]) -> None:
+        super().__init__(errors)
+        self.errors, self.typed = errors, typed
+
+
+def load_form(schema: Schema, form: Mapping[str, str]) -> dict[str, Any]:
+    """The checked values of a form; FormErrors with what was typed otherwise."""
+    typed = {name: value for name, value in form.items() if name not in FORM_OVERHEAD}
+    try:
+        return dict(schema.load(typed))
+    except ValidationError as refused:
+        raise FormErrors(flat(refused.normalized_messages()), typed) from None
+
+
+def flat(messages: Mapping[str, Any], prefix: str = "") -> dict[str, list[str]]:
+    """Nested messages as {"lines.0.qty": [codes]}."""
+    errors: dict[str, list[str]] = {}
+    for name, value in messages.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            errors |= flat(value, f"{key}.")
+        else:
+            errors[key] = [str(code) for code in value]
+    return errors
+
+
+__all__ = [
+    "Boundary",
+    "CentsField",
+    "ChoiceField",
+    "CountField",
+    "EmailField",
+    "FlagField",
+    "FormErrors",
+    "PhoneField",
+    "PostcodeField",
+    "QueryBoundary",
+    "TextField",
+    "flat",
+    "load_form",
+]

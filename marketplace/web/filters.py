@@ -1,0 +1,77 @@
+"""Money, days and hours as people here write them: "12,50 €", "samedi 28 novembre", "17 h 30"."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from babel.dates import format_date
+from flask import Flask
+from flask_babel import get_locale
+
+from marketplace.clock import TOWN_ZONE
+from marketplace.money import Money
+
+NARROW, FIXED = "\u202f", "\u00a0"
+
+
+def _language() -> str:
+    locale = get_locale()
+    return locale.language if locale else "fr"
+
+
+def money(amount: Money) -> str:
+    """French: 1\u202f234,50\u00a0€. English: €1,234.50."""
+    sign = "-" if amount.cents < 0 else ""
+    euros, cents = divmod(abs(amount.cents), 100)
+    if _language() == "en":
+        return f"{sign}€{euros:,}.{cents:02d}"
+    return f"{sign}{f'{euros:,}'.replace(',', NARROW)},{cents:02d}{FIXED}€"
+
+
+def day(value: date | datetime) -> str:
+    """samedi 28 novembre; mardi 1er décembre (babel leaves the "er" out)."""
+    if isinstance(value, datetime):
+        value = value.astimezone(TOWN_ZONE).date()
+    if _language() == "en":
+        return format_date(value, "EEEE d MMMM", locale="en_GB")
+    text = format_date(value, "EEEE d MMMM", locale="fr")
+    return text.replace(" 1 ", " 1er ") if value.day == 1 else text
+
+
+def hour(value: datetime) -> str:
+    """17 h, 17 h 30; in English 17:30."""
+    local = value.astimezone(TOWN_ZONE)
+    if _language() == "en":
+        return f"{local:%H:%M}"
+    minutes = f"{FIXED}{local.minute:02d}" if local.minute else ""
+    return f"{local.hour}{FIXED}h{minutes}"
+
+
+def when(value: datetime) -> str:
+    """samedi 28 novembre à 17 h 30."""
+    joint = " at " if _language() == "en" else " à "
+    return f"{day(value)}{joint}{hour(value)}"
+
+
+def slot(window: tuple[datetime, datetime]) -> str:
+    """samedi 28 novembre, entre 17 h et 19 h."""
+    start, end = window
+    if _language() == "en":
+        return f"{day(start)}, between {hour(start)} and {hour(end)}"
+    return f"{day(start)}, entre {hour(start)} et {hour(end)}"
+
+
+def code_pairs(code: str) -> str:
+    """12 34 56 78: people say numbers in pairs (residents.md P2)."""
+    return FIXED.join(code[i : i + 2] for i in range(0, len(code), 2))
+
+
+def km(metres: int | float) -> str:
+    """3,2 km."""
+    text = f"{metres / 1000:.1f}"
+    return f"{text if _language() == 'en' else text.replace('.', ',')}{FIXED}km"
+
+
+def init(app: Flask) -> None:
+    for filter_ in (money, day, hour, when, slot, code_pairs, km):
+        app.add_template_filter(filter_)

@@ -1,0 +1,27 @@
+"""Refusals in words: a code and its details become the sentence that templates/marketplace/sentences.html holds."""
+
+from __future__ import annotations
+
+from flask import Flask, current_app
+
+TEMPLATE = "marketplace/sentences.html"
+
+
+def sentence(code: str, **details: object) -> str:
+    """The sentence for a refusal's code, in the language of the page.
+
+    A code without a sentence is a bug that must not show as one: the general sentence stands in, and the test
+    that walks all codes fails.
+    """
+    module = current_app.jinja_env.get_template(TEMPLATE).module
+    macro = getattr(module, code, None) or module.refused
+    wanted = {name: details[name] for name in macro.arguments if name in details}
+    return " ".join(str(macro(**wanted)).split())
+
+
+def has_sentence(code: str) -> bool:
+    return hasattr(current_app.jinja_env.get_template(TEMPLATE).module, code)
+
+
+def init(app: Flask) -> None:
+    app.add_template_global(sentence)
