@@ -1,0 +1,22 @@
+"""The words for accounts. A positive entry debits, a negative one credits.
+
+holding                   what lies with the payment provider for us: debited by what residents pay
+merchant:<key>            what a merchant is owed (credit) until it is routed
+association:commission    what the association earned by commission
+association:delivery      what residents paid for rounds
+residents:refunds         refunds asked for and not yet executed by the provider
+residents:unmatched       money that came without an order it could pay: a person decides, or it goes back
+"""
+
+from __future__ import annotations
+
+HOLDING = "holding"
+COMMISSION = "association:commission"
+DELIVERY = "association:delivery"
+REFUNDS = "residents:refunds"
+UNMATCHED = "residents:unmatched"
+
+
+def merchant(key: str) -> str:
+    """The account, and the party of a payment's share, of a merchant."""
+    return f"merchant:{key}"
