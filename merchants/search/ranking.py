@@ -1,0 +1,88 @@
+"""The order of hits. Pure; nothing paid enters (domain M5).
+
+1. How the words are met: in title, brand, kind or shop before synonyms there, before the description.
+2. How exactly: each word typed that stands in the title with the same accents counts two ("rosé" is not "rose"),
+   in another number or gender one; one more when the title begins with the first word typed.
+3. Among equals the shops take turns, in an order drawn anew each day: one product of each, then a second.
+4. Within a shop the static score.
+
+The static score only decides which 201 of many hits are looked at. It is drawn for each product, again every
+seventh day, each day for a seventh of the catalogue: `static_score` is the whole formula. A score that moved daily
+for all would rewrite every index entry each night (search.md 8).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from zlib import crc32
+
+from merchants.search.french import Word, words
+
+#: Between the title's words as written and their forms.
+_TWO_READINGS = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A product that the statement found. `level`: 2 own words in the head, 1 synonyms there, 0 the description."""
+
+    product_id: int
+    shop_id: int
+    score: int
+    level: int
+    title_words: str
+
+
+def draw_of(product_id: int, on: date) -> int:
+    """The number of the product's draw on a day; it changes every seventh day, on another weekday for each product."""
+    return (on.toordinal() + product_id) // 7
+
+
+def static_score(product_id: int, draw: int) -> int:
+    """A number below 2**20, the same for every reader of one draw. A product that is new has draw 0."""
+    return crc32(f"{product_id}:{draw}".encode()) >> 12
+
+
+def shop_turn(shop_id: int, on: date) -> int:
+    """The shop's place of the day when shops take turns."""
+    return crc32(f"{on.isoformat()}:{shop_id}".encode())
+
+
+def title_words(title: str) -> str:
+    """A title as the ranking reads it: " pâtes fraîches / pate frais ", words as written, then their forms."""
+    found = words(title)
+    written = " ".join(word.surface for word in found)
+    return f" {written} {_TWO_READINGS} {' '.join(word.form for word in found)} "
+
+
+def exactness(asked: Sequence[tuple[str, str]], title: str) -> int:
+    """How exactly a title's words meet those asked, each as (" surface ", " form ")."""
+    written, _, forms = title.partition(_TWO_READINGS)
+    points = 0
+    for surface, form in asked:
+        if surface in written:
+            points += 2
+        elif form in forms:
+            points += 1
+    if asked and forms.startswith(asked[0][1]):
+        points += 1
+    return points
+
+
+def rank(hits: Iterable[Hit], asked: Sequence[Word], on: date) -> list[int]:
+    """The products' ids, best first; the same on every page of a day."""
+    sought = [(f" {word.surface} ", f" {word.form} ") for word in asked]
+    taken: dict[tuple[int, int, int], int] = defaultdict(int)
+    turn_of: dict[int, int] = {}
+    places = []
+    for hit in sorted(hits, key=lambda hit: (-hit.score, hit.product_id)):
+        met = (hit.level, exactness(sought, hit.title_words))
+        turn = taken[*met, hit.shop_id]
+        taken[*met, hit.shop_id] += 1
+        if hit.shop_id not in turn_of:
+            turn_of[hit.shop_id] = shop_turn(hit.shop_id, on)
+        places.append((-met[0], -met[1], turn, turn_of[hit.shop_id], hit.product_id))
+    return [place[-1] for place in sorted(places)]
