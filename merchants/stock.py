@@ -29,7 +29,7 @@ def hold(session: Session, *, reference: str, quantities: Mapping[int, int], unt
     """
     short: dict[int, int] = {}
     for variant_id, qty in sorted(quantities.items()):
-        taken = session.execute(
+        taken = session.scalar(
             update(Variant)
             .where(
                 Variant.id == variant_id,
@@ -37,8 +37,9 @@ def hold(session: Session, *, reference: str, quantities: Mapping[int, int], unt
                 Variant.on_hand_qty - Variant.held_qty >= qty,
             )
             .values(held_qty=Variant.held_qty + qty)
+            .returning(Variant.id)
         )
-        if taken.rowcount == 0:
+        if taken is None:
             left = session.execute(
                 select(Variant.on_hand_qty - Variant.held_qty, Variant.is_offered).where(Variant.id == variant_id)
             ).one_or_none()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import BigInteger, func, insert, select, text, type_coerce
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -45,18 +45,18 @@ def post(
     return True
 
 
+#: Summed as plain cents: PostgreSQL's sum of bigints is a numeric, which is no Money.
+_CENTS = func.sum(type_coerce(Entry.amount, BigInteger))
+
+
 def balance(session: Session, account: str) -> Money:
     """Debits less credits of an account."""
-    return Money(
-        int(session.scalar(select(func.coalesce(func.sum(Entry.amount), 0)).where(Entry.account == account)) or 0)
-    )
+    return Money(int(session.scalar(select(_CENTS).where(Entry.account == account)) or 0))
 
 
 def balances(session: Session) -> dict[str, Money]:
     """Every account's balance, by its word."""
-    rows = session.execute(
-        select(Entry.account, func.sum(Entry.amount)).group_by(Entry.account).order_by(Entry.account)
-    )
+    rows = session.execute(select(Entry.account, _CENTS).group_by(Entry.account).order_by(Entry.account))
     return {account: Money(int(total)) for account, total in rows}
 
 

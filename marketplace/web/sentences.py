@@ -14,7 +14,7 @@ def sentence(code: str, **details: object) -> str:
     that walks all codes fails.
     """
     module = current_app.jinja_env.get_template(TEMPLATE).module
-    macro = getattr(module, code, None) or module.refused
+    macro = getattr(module, code if has_sentence(code) else "refused")
     wanted = {name: details[name] for name in macro.arguments if name in details}
     return " ".join(str(macro(**wanted)).split())
 

@@ -32,8 +32,8 @@ class Hit:
     product_id: int
     shop_id: int
     score: int
-    level: int
     title_words: str
+    level: int
 
 
 def draw_of(product_id: int, on: date) -> int:

@@ -1,0 +1,289 @@
+"""Places on a round: which are open, taking one, keeping it, giving it back (I03).
+
+Places and loads move by conditional relative UPDATE with a CHECK behind; the cut-off is judged by the clock
+after the round's row is held, so that nobody slips through while waiting for a lock (M09).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from marketplace.clock import Clock
+from marketplace.delivery.models import Booking, Parcel, Round, Slot, Zone
+from marketplace.delivery.rules import NO_LOAD, Load, is_served
+from marketplace.errors import MarketplaceError
+from marketplace.ids import new_token
+from marketplace.money import Money
+
+
+class SlotFull(MarketplaceError):
+    """The last place, or the last room on the bikes, has gone to somebody else."""
+
+    code = "slot_full"
+
+
+class CutOffPassed(MarketplaceError):
+    """The round takes no more orders."""
+
+    code = "cut_off_passed"
+
+
+class NotServed(MarketplaceError):
+    """No round goes to this address."""
+
+    code = "address_not_served"
+    status = 422
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSlot:
+    """A window that can be chosen, or that is shown as full."""
+
+    id: int
+    starts_at: datetime
+    ends_at: datetime
+    cut_off_at: datetime
+    collect_from_at: datetime
+    fee: Money
+    places_left: int
+    is_full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServedZone:
+    id: int
+    name: str
+    fee: Money
+
+
+@dataclass(frozen=True, slots=True)
+class DropOff:
+    """Where the parcels go, and what the courier must know there; `recipient` is a first name and an initial."""
+
+    recipient: str
+    phone: str
+    street: str
+    postcode: str
+    city: str
+    lat: float
+    lon: float
+    access_note: str
+    needs_age_check: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PickUp:
+    """A parcel to collect: `source` is the caller's reference of the shop."""
+
+    source: str
+    name: str
+    street: str
+    lat: float
+    lon: float
+    awning: int
+    load: Load
+
+
+def find_zone(session: Session, *, postcode: str, at: tuple[float, float] | None) -> ServedZone | None:
+    """The zone whose rounds go to an address; without coordinates, by its postcode alone."""
+    zones = session.scalars(select(Zone).where(Zone.postcodes.any(postcode)).order_by(Zone.id))
+    for zone in zones:
+        if at is None or is_served((zone.hub_lat, zone.hub_lon), zone.radius_m, at):
+            return ServedZone(zone.id, zone.name, zone.fee)
+    return None
+
+
+def slots_of(
+    session: Session, *, zone_id: int, now: datetime, load: Load = NO_LOAD, limit: int = 40
+) -> Sequence[OpenSlot]:
+    """The windows ahead, soonest first; full ones are among them and say so."""
+    rows = session.execute(
+        select(Slot, Round, Zone.fee)
+        .join(Round, Slot.round_id == Round.id)
+        .join(Zone, Round.zone_id == Zone.id)
+        .where(Round.zone_id == zone_id, Round.state == "open", Round.cut_off_at > now)
+        .order_by(Slot.starts_at, Slot.id)
+        .limit(limit)
+    )
+    return [_open_slot(slot, round_, fee, load) for slot, round_, fee in rows]
+
+
+def find_slot(session: Session, *, slot_id: int, now: datetime, load: Load = NO_LOAD) -> OpenSlot | None:
+    """A window by its id, if its round still takes orders."""
+    row = session.execute(
+        select(Slot, Round, Zone.fee)
+        .join(Round, Slot.round_id == Round.id)
+        .join(Zone, Round.zone_id == Zone.id)
+        .where(Slot.id == slot_id, Round.state == "open", Round.cut_off_at > now)
+    ).one_or_none()
+    return _open_slot(row[0], row[1], row[2], load) if row else None
+
+
+def _open_slot(slot: Slot, round_: Round, fee: Money, load: Load) -> OpenSlot:
+    left = slot.capacity_stops - slot.taken_stops
+    has_room = (
+        round_.taken_grams + load.grams <= round_.capacity_grams
+        and round_.taken_ml + load.ml <= round_.capacity_ml
+        and round_.taken_cold_ml + load.cold_ml <= round_.capacity_cold_ml
+    )
+    return OpenSlot(
+        id=slot.id,
+        starts_at=slot.starts_at,
+        ends_at=slot.ends_at,
+        cut_off_at=round_.cut_off_at,
+        collect_from_at=round_.collect_from_at,
+        fee=fee,
+        places_left=left,
+        is_full=left < 1 or not has_room,
+    )
+
+
+def hold_place(
+    session: Session,
+    *,
+    slot_id: int,
+    reference: str,
+    drop_off: DropOff,
+    pick_ups: Sequence[PickUp],
+    until_at: datetime,
+    clock: Clock,
+) -> OpenSlot:
+    """Take one household's place in a window until an instant; the window.
+
+    CutOffPassed when the round takes no more orders, NotServed when it does not go there, SlotFull when the last
+    place or the room on the bikes is gone.
+    """
+    row = session.execute(
+        select(Round, Slot, Zone)
+        .join(Slot, Slot.round_id == Round.id)
+        .join(Zone, Round.zone_id == Zone.id)
+        .where(Slot.id == slot_id)
+        .with_for_update(of=Round)
+    ).one_or_none()
+    if row is None:
+        raise CutOffPassed()
+    round_, slot, zone = row
+    if round_.state != "open" or round_.cut_off_at <= clock.now():
+        raise CutOffPassed(cut_off_at=round_.cut_off_at)
+    home = (drop_off.lat, drop_off.lon)
+    if drop_off.postcode not in zone.postcodes or not is_served((zone.hub_lat, zone.hub_lon), zone.radius_m, home):
+        raise NotServed(postcode=drop_off.postcode)
+    load = NO_LOAD
+    for pick_up in pick_ups:
+        load += pick_up.load
+    if not (_take_stop(session, slot.id) and _take_load(session, round_.id, load)):
+        raise SlotFull(starts_at=slot.starts_at, ends_at=slot.ends_at)
+    booking = Booking(
+        slot_id=slot.id,
+        reference=reference,
+        state="held",
+        until_at=until_at,
+        grams=load.grams,
+        ml=load.ml,
+        cold_ml=load.cold_ml,
+        recipient=drop_off.recipient,
+        phone=drop_off.phone,
+        street=drop_off.street,
+        postcode=drop_off.postcode,
+        city=drop_off.city,
+        lat=drop_off.lat,
+        lon=drop_off.lon,
+        access_note=drop_off.access_note,
+        needs_age_check=drop_off.needs_age_check,
+        handover_code=f"{secrets.randbelow(10_000):04d}",
+        token=new_token(),
+    )
+    session.add(booking)
+    session.flush()
+    session.add_all(
+        Parcel(
+            booking_id=booking.id,
+            number=number,
+            source=pick_up.source,
+            source_name=pick_up.name,
+            source_street=pick_up.street,
+            source_lat=pick_up.lat,
+            source_lon=pick_up.lon,
+            source_awning=pick_up.awning,
+            ready_from_at=round_.collect_from_at,
+            ready_until_at=round_.collect_until_at,
+            grams=pick_up.load.grams,
+            ml=pick_up.load.ml,
+            cold_ml=pick_up.load.cold_ml,
+        )
+        for number, pick_up in enumerate(pick_ups, start=1)
+    )
+    session.flush()
+    return _open_slot(slot, round_, zone.fee, NO_LOAD)
+
+
+def confirm_place(session: Session, *, reference: str) -> bool:
+    """The held place is the household's for good; whether one was held."""
+    confirmed = session.scalar(
+        update(Booking)
+        .where(Booking.reference == reference, Booking.state == "held")
+        .values(state="confirmed")
+        .returning(Booking.id)
+    )
+    return confirmed is not None
+
+
+def release_place(session: Session, *, reference: str) -> bool:
+    """The household's place is free again for others; whether there was one (only once)."""
+    released = session.execute(
+        update(Booking)
+        .where(Booking.reference == reference, Booking.state.in_(("held", "confirmed")))
+        .values(state="released")
+        .returning(Booking.slot_id, Booking.grams, Booking.ml, Booking.cold_ml)
+    ).one_or_none()
+    if released is None:
+        return False
+    slot_id, grams, ml, cold_ml = released
+    round_id = session.scalar(
+        update(Slot).where(Slot.id == slot_id).values(taken_stops=Slot.taken_stops - 1).returning(Slot.round_id)
+    )
+    session.execute(
+        update(Round)
+        .where(Round.id == round_id)
+        .values(
+            taken_grams=Round.taken_grams - grams,
+            taken_ml=Round.taken_ml - ml,
+            taken_cold_ml=Round.taken_cold_ml - cold_ml,
+        )
+    )
+    return True
+
+
+def _take_stop(session: Session, slot_id: int) -> bool:
+    taken = session.scalar(
+        update(Slot)
+        .where(Slot.id == slot_id, Slot.taken_stops < Slot.capacity_stops)
+        .values(taken_stops=Slot.taken_stops + 1)
+        .returning(Slot.id)
+    )
+    return taken is not None
+
+
+def _take_load(session: Session, round_id: int, load: Load) -> bool:
+    taken = session.scalar(
+        update(Round)
+        .where(
+            Round.id == round_id,
+            Round.taken_grams + load.grams <= Round.capacity_grams,
+            Round.taken_ml + load.ml <= Round.capacity_ml,
+            Round.taken_cold_ml + load.cold_ml <= Round.capacity_cold_ml,
+        )
+        .values(
+            taken_grams=Round.taken_grams + load.grams,
+            taken_ml=Round.taken_ml + load.ml,
+            taken_cold_ml=Round.taken_cold_ml + load.cold_ml,
+        )
+        .returning(Round.id)
+    )
+    return taken is not None
