@@ -1,0 +1,62 @@
+"""`python -m marketplace.payments.sandbox`: serve the sandbox until stopped."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from marketplace.payments.sandbox.app import DEFAULT_KEY, DEFAULT_MERCHANT, Options
+from marketplace.payments.sandbox.server import Server, raise_interrupt
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=5051, envvar="SANDBOX_PORT", show_default=True)
+@click.option(
+    "--book",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("instance/sandbox.sqlite"),
+    envvar="SANDBOX_BOOK",
+    show_default=True,
+    help="The file that remembers what was paid.",
+)
+@click.option(
+    "--time-factor",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    envvar="SANDBOX_TIME_FACTOR",
+    show_default=True,
+    help="Divides the waits between call-backs and between the states of a refund.",
+)
+@click.option("--key", "keys", multiple=True, default=[DEFAULT_KEY], envvar="SANDBOX_KEYS", show_default=True)
+@click.option("--merchant", default=DEFAULT_MERCHANT, envvar="SANDBOX_MERCHANT", help="Named on the payment page.")
+@click.option("--public-url", default=None, envvar="SANDBOX_PUBLIC_URL", help="Where browsers find it.")
+@click.option("--verbose", is_flag=True, help="Log every request.")
+def main(
+    port: int,
+    book: Path,
+    time_factor: float,
+    keys: tuple[str, ...],
+    merchant: str,
+    public_url: str | None,
+    verbose: bool,
+) -> None:
+    """Serve a payment provider of our own, with play money, on this machine only."""
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    logging.getLogger("werkzeug").setLevel(logging.INFO if verbose else logging.WARNING)
+    try:
+        server = Server(Options(book.absolute(), keys, merchant, time_factor, public_url or None), port)
+    except (OSError, ValueError) as error:
+        sys.exit(f"The payment sandbox cannot start: {error}")
+    signal.signal(signal.SIGTERM, raise_interrupt)
+    print(f"Payment sandbox ready on {server.url} (no real money, book {book})", flush=True)
+    try:
+        server.serve()
+    except KeyboardInterrupt:
+        print("Payment sandbox stopped", flush=True)
+
+
+main()
