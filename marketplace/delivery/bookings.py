@@ -92,7 +92,7 @@ class PickUp:
 
 def find_zone(session: Session, *, postcode: str, at: tuple[float, float] | None) -> ServedZone | None:
     """The zone whose rounds go to an address; without coordinates, by its postcode alone."""
-    zones = session.scalars(select(Zone).where(Zone.postcodes.any(postcode)).order_by(Zone.id))
+    zones = session.scalars(select(Zone).where(Zone.postcodes.contains([postcode])).order_by(Zone.id))
     for zone in zones:
         if at is None or is_served((zone.hub_lat, zone.hub_lon), zone.radius_m, at):
             return ServedZone(zone.id, zone.name, zone.fee)

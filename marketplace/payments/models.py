@@ -132,14 +132,3 @@ class Refund(Base):
     requested_by: Mapped[str]
     settled_at: Mapped[datetime | None]
 
-
-class WebhookHint(Base):
-    """Somebody said "look at this payment"; kept before it is answered, looked at by a worker (M06)."""
-
-    __tablename__ = "webhook_hint"
-
-    id: Mapped[Id]
-    received_at: Mapped[datetime]
-    provider_id: Mapped[str]
-    #: None for an id that is none of ours.
-    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"), index=True)

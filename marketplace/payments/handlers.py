@@ -1,0 +1,30 @@
+"""What the worker does about payments."""
+
+from __future__ import annotations
+
+from marketplace.hall import Hall
+from marketplace.jobs import periodic, publish, subscribe
+from marketplace.payments import service
+
+
+@subscribe("payment.hinted")
+def look_at_payment(hall: Hall, payment_id: int) -> None:
+    service.settle(hall, payment_id)
+
+
+@subscribe("share.due")
+def route_share(hall: Hall, share_id: int) -> None:
+    service.send_share(hall, share_id)
+
+
+@subscribe("refund.requested")
+def refund(hall: Hall, refund_id: int) -> None:
+    service.send_refund(hall, refund_id)
+
+
+@periodic("* * * * *")
+def poll_payments(hall: Hall) -> None:
+    """Losing every webhook loses nothing but time (M07). One job each: one that fails holds up no other."""
+    with hall.database.transaction() as session:
+        for payment_id in service.claim_due_polls(session, hall.clock.now()):
+            publish(session, "payment.hinted", payment_id=payment_id)
