@@ -32,15 +32,19 @@ def colourway_for(seed: str) -> int:
     return int.from_bytes(digest, "big") % COLOURWAYS_QTY
 
 
-@cache
 def drawing(key: str, colourway: int) -> str:
     """The finished SVG text of a kind in a colourway.
 
     Colourways count round, so any whole number is one. An unknown key shows the parcel: a kind
     that nobody has drawn yet must not leave a hole in a page.
     """
-    kind = key if key in RANGE_OF else FALLBACK
-    turn = colourway % COLOURWAYS_QTY
+    return _painted(key if key in RANGE_OF else FALLBACK, colourway % COLOURWAYS_QTY)
+
+
+# Cached behind the two corrections above, so that made-up keys in an address cannot fill the memory:
+# at most 117 kinds x 6 colourways, about 1.5 MB.
+@cache
+def _painted(kind: str, turn: int) -> str:
     paint = _paint(kind, turn)
     backdrop = (LAID if kind in LIES else STANDING)[turn]
     template = f'<path fill="ground" d="M0 0H240V240H0Z"/>\n{backdrop}\n{_shapes(kind)}'

@@ -156,7 +156,7 @@ RANGES: dict[str, tuple[Accents, ...]] = {
         Accents("clay", "cocoa", "straw"),
         Accents("toast", "cocoa", "straw"),
     ),
-    # Flowers and macarons: petal, heart, centre.
+    # Flowers: petal, heart, centre.
     "bloom": (
         Accents("tomato", "saffron", "wine"),
         Accents("plum", "saffron", "aubergine"),

@@ -24,8 +24,8 @@ wallet suitcase cheese-wedge cheese-round goat-cheese butter yogurt milk eggs st
 chicken ready-dish wine-red wine-white wine-rose champagne beer cider spirits bread baguette croissant brioche
 cake tart macaron chocolate-bar chocolate-box candy ice-cream tea coffee jam honey oil vinegar spice tin pasta
 biscuit fruit vegetable salt bouquet arrangement plant orchid wreath bear train board-game puzzle doll blocks
-card-game sunglasses glasses-case ring necklace earrings watch soap cream perfume brush candle vase lamp cushion
-mug plate frame blanket yarn needles fabric record turntable bike bike-light helmet pump pen notebook paper
+card-game sunglasses glasses-case ring necklace earrings watch soap cream perfume brush candle vase lamp
+cushion mug plate frame blanket yarn needles fabric record turntable bike bike-light helmet pump pen notebook paper
 saucepan knife teapot board pet-bowl leash pet-toy gift-box voucher workshop parcel
 """
 PROMISED_KEYS = PROMISE.split()
