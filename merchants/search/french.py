@@ -85,6 +85,11 @@ class Word:
     end: int
     group: int
 
+    @property
+    def accented(self) -> str:
+        """The surface without its mark of plural: "pâtés" and "pâté" are the same word, "pâtes" another."""
+        return self.surface.rstrip("sx") or self.surface
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -317,9 +322,9 @@ def _also(units: list[_Unit]) -> list[tuple[str, ...]]:
     return [also for asked, also in rows if all(map(_same_accents, typed, asked))]
 
 
-def _same_accents(typed: Word, asked: str) -> bool:
+def _same_accents(typed: Word, asked: Word) -> bool:
     """Whether the word typed can be the one of the table: "pâtes" is not "pâté", a plain "pate" may be."""
-    return typed.surface == fold(typed.surface) or typed.surface.rstrip("sx") == asked.rstrip("sx")
+    return typed.surface == fold(typed.surface) or typed.accented == asked.accented
 
 
 def _widened(units: list[_Unit]) -> _Unit:
@@ -360,16 +365,21 @@ def surface_words(text: str) -> list[Word]:
 def _spellings() -> dict[str, str]:
     """Form → the form that the house keeps, from spellings.csv (both sides are rewritten: a change is a VERSION)."""
     with (_TABLES / "spellings.csv").open(encoding="utf-8", newline="") as file:
-        return {singular(fold(row["written"])): singular(fold(row["kept"])) for row in csv.DictReader(file)}
+        return {_spelled(row["written"]): _spelled(row["kept"]) for row in csv.DictReader(file)}
+
+
+def _spelled(written: str) -> str:
+    """The form of a word or a compound before any spelling is preferred; part by part, as compounds are joined."""
+    return singular("".join(singular(fold(part)) for part in written.split("-")))
 
 
 @lru_cache(maxsize=1)
-def _synonyms() -> dict[tuple[str, ...], list[tuple[list[str], tuple[str, ...]]]]:
+def _synonyms() -> dict[tuple[str, ...], list[tuple[list[Word], tuple[str, ...]]]]:
     """Stems → (words as the table writes them, stems looked for as well); directed, one level, at query time only."""
-    table: dict[tuple[str, ...], list[tuple[list[str], tuple[str, ...]]]] = {}
+    table: dict[tuple[str, ...], list[tuple[list[Word], tuple[str, ...]]]] = {}
     with (_TABLES / "synonyms.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             asked = words(row["asked"])
             also = tuple(word.stem for word in words(row["also"]))
-            table.setdefault(tuple(word.stem for word in asked), []).append(([w.surface for w in asked], also))
+            table.setdefault(tuple(word.stem for word in asked), []).append((asked, also))
     return table

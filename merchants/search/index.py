@@ -282,6 +282,9 @@ def _count(session: Session, change: Counter[str], known: dict[str, french.Word]
                 "form": [word.form if word else "" for word in found],
                 "stem": [word.stem if word else "" for word in found],
                 "product_qty": [change[word] for word in batch],
-                "keys": [" ".join(map(str, slips.keys(word.form))) if word else "" for word in found],
+                "keys": [
+                    " ".join(map(str, slips.keys(french.fold(word.surface), word.form))) if word else ""
+                    for word in found
+                ],
             },
         )

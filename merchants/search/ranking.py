@@ -1,8 +1,8 @@
 """The order of hits. Pure; nothing paid enters (domain M5).
 
 1. How the words are met: in title, brand, kind or shop before synonyms there, before the description.
-2. How exactly: each word typed that stands in the title with the same accents counts two ("rosé" is not "rose"),
-   in another number or gender one; one more when the title begins with the first word typed.
+2. How exactly: each word typed that stands in the title with the same accents counts three ("rosé" is not "rose"),
+   with others or in another gender one; one more when the title begins with the first word typed.
 3. Among equals the shops take turns, in an order drawn anew each day: one product of each, then a second.
 4. Within a shop the static score.
 
@@ -21,7 +21,7 @@ from zlib import crc32
 
 from merchants.search.french import Word, words
 
-#: Between the title's words as written and their forms.
+#: Between the title's words with their accents and their forms without.
 _TWO_READINGS = "/"
 
 
@@ -52,19 +52,19 @@ def shop_turn(shop_id: int, on: date) -> int:
 
 
 def title_words(title: str) -> str:
-    """A title as the ranking reads it: " pâtes fraîches / pate frais ", words as written, then their forms."""
+    """A title as the ranking reads it: " pâte fraîche / pate frai ", with accents, then the forms."""
     found = words(title)
-    written = " ".join(word.surface for word in found)
-    return f" {written} {_TWO_READINGS} {' '.join(word.form for word in found)} "
+    accented = " ".join(word.accented for word in found)
+    return f" {accented} {_TWO_READINGS} {' '.join(word.form for word in found)} "
 
 
 def exactness(asked: Sequence[tuple[str, str]], title: str) -> int:
-    """How exactly a title's words meet those asked, each as (" surface ", " form ")."""
-    written, _, forms = title.partition(_TWO_READINGS)
+    """How exactly a title's words meet those asked, each as (" accented ", " form ")."""
+    accented, _, forms = title.partition(_TWO_READINGS)
     points = 0
-    for surface, form in asked:
-        if surface in written:
-            points += 2
+    for exact, form in asked:
+        if exact in accented:
+            points += 3
         elif form in forms:
             points += 1
     if asked and forms.startswith(asked[0][1]):
@@ -74,7 +74,7 @@ def exactness(asked: Sequence[tuple[str, str]], title: str) -> int:
 
 def rank(hits: Iterable[Hit], asked: Sequence[Word], on: date) -> list[int]:
     """The products' ids, best first; the same on every page of a day."""
-    sought = [(f" {word.surface} ", f" {word.form} ") for word in asked]
+    sought = [(f" {word.accented} ", f" {word.form} ") for word in asked]
     taken: dict[tuple[int, int, int], int] = defaultdict(int)
     turn_of: dict[int, int] = {}
     places = []

@@ -16,12 +16,12 @@ _ELISIONS = ("d", "l", "qu")
 
 _KNOWN = text("SELECT DISTINCT stem FROM vocabulary WHERE stem = ANY(CAST(:stems AS text[])) AND product_qty > 0")
 _IN_DESCRIPTIONS = text(
-    "SELECT count(*) FROM (SELECT 1 FROM product_search WHERE body @@ CAST(:stem AS tsquery) LIMIT 3) AS some"
+    "SELECT count(*) FROM (SELECT 1 FROM product_search WHERE body @@ CAST(:stem AS tsquery) LIMIT 3) AS first_ones"
 )
 # The cast matters: psycopg sends small numbers as int2[], which no index of integer[] answers.
 _NEAR = text(
     """
-    SELECT word, form, stem, product_qty FROM vocabulary
+    SELECT word, folded, form, stem, product_qty FROM vocabulary
     WHERE keys && CAST(:keys AS integer[]) AND product_qty > 0
     ORDER BY product_qty DESC, word
     LIMIT 200
@@ -83,8 +83,9 @@ def _meant(session: Session, word: Word) -> str:
     for letter, rest in freed:
         if len(rest) > 2 and _stem(rest) in known and french.fold(rest)[:1] in "aeiouyh":
             return f"{letter}'{rest}"
-    near = session.execute(_NEAR, {"keys": slips.keys(word.form)})
-    meant = slips.nearest(word.form, (slips.Known(*row) for row in near))
+    folded = french.fold(word.surface)
+    near = session.execute(_NEAR, {"keys": slips.keys(folded, word.form)})
+    meant = slips.nearest(folded, word.form, (slips.Known(*row) for row in near))
     if meant:
         return meant.word
     for one, two in halves:

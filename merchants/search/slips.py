@@ -24,6 +24,7 @@ _SOUNDS = tuple(
         (r"eaux?|aux?", "o"),
         (r"ph", "f"),
         (r"s?c(?=[eiy])|sc(?=h)", "s"),
+        (r"(?<=^or)ch|(?<=psy)ch|ch(?=[rl])", "k"),  # orchidée, psychologie, chrome
         (r"ch", "S"),
         (r"qu?|ck?|k", "k"),
         (r"ge(?=[ao])|g(?=[eiy])|j", "j"),
@@ -41,9 +42,10 @@ _SOUNDS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A word of the catalogue: as it is written, its form without accents, its stem, and in how many products."""
+    """A word of the catalogue: as it is written, without accents, its form and stem, and in how many products."""
 
     word: str
+    folded: str
     form: str
     stem: str
     product_qty: int
@@ -56,13 +58,18 @@ def sound(form: str) -> str:
     return form
 
 
-def keys(form: str) -> list[int]:
-    """Signed 32-bit keys of a form: itself, itself less any one of its first letters, and its sound. Sorted."""
-    start, rest = form[:KEYED_LETTERS], form[KEYED_LETTERS : KEYED_LETTERS + 1]
-    # Less a letter, the ninth moves up into the first eight: both variants must meet the other word's.
-    cut = {start, *(start[:at] + start[at + 1 :] for at in range(len(start)))}
-    cut |= {start[:at] + start[at + 1 :] + rest for at in range(len(start))}
-    cut.add("~" + sound(form))
+def keys(folded: str, form: str) -> list[int]:
+    """Signed 32-bit keys of a word: its form, the form less any one of its first letters, and its sounds. Sorted.
+
+    The folded word is heard as well as its form: "journeaux" sounds like "journaux", but no longer like "journal".
+    """
+    start, after = form[:KEYED_LETTERS], form[KEYED_LETTERS : KEYED_LETTERS + 1]
+    # When a letter falls, the ninth may move up among the first eight: both readings must meet the other word's.
+    cut = {start}
+    for at in range(len(start)):
+        less = start[:at] + start[at + 1 :]
+        cut |= {less, less + after}
+    cut |= {f"~{sound(folded)}", f"~{sound(form)}"}
     return sorted(crc32(key.encode()) - 2**31 for key in cut)
 
 
@@ -71,7 +78,7 @@ def slips_allowed(form: str) -> int:
     return 0 if len(form) < 4 else 1 if len(form) < 7 else 2
 
 
-def nearest(form: str, candidates: Iterable[Known]) -> Known | None:
+def nearest(folded: str, form: str, candidates: Iterable[Known]) -> Known | None:
     """The word that was most likely meant, or None when none is near enough.
 
     Fewest slips first (insertion, loss, swap, replacement: optimal string alignment; a word that sounds the same
@@ -80,10 +87,10 @@ def nearest(form: str, candidates: Iterable[Known]) -> Known | None:
     """
     best: tuple[float, str] | None = None
     meant: Known | None = None
-    heard = sound(form)
+    heard = {sound(folded), sound(form)}
     for candidate in candidates:
         slips = OSA.distance(form, candidate.form)
-        if slips > 1 and sound(candidate.form) == heard:
+        if slips > 1 and heard & {sound(candidate.folded), sound(candidate.form)}:
             slips = 1
         if slips > slips_allowed(form):
             continue
