@@ -74,7 +74,9 @@ class Order(Base):
 
     __tablename__ = "orders"
     __table_args__ = (
-        CheckConstraint("state IN ('awaiting_payment', 'confirmed', 'completed', 'cancelled')", name="state_known"),
+        CheckConstraint(
+            "state IN ('awaiting_payment', 'lapsed', 'confirmed', 'completed', 'cancelled')", name="state_known"
+        ),
         CheckConstraint("mode IN ('delivery', 'collection')", name="mode_known"),
         CheckConstraint("delivery_fee >= 0", name="fee_not_negative"),
         Index("ix_orders_awaiting", "hold_until_at", postgresql_where=text("state = 'awaiting_payment'")),
@@ -112,6 +114,8 @@ class Order(Base):
     placed_at: Mapped[datetime]
     hold_until_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
+    #: The payment that confirmed it; any other one that is paid goes back.
+    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"))
     ended_at: Mapped[datetime | None]
 
     sub_orders: Mapped[list[SubOrder]] = relationship(

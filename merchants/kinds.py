@@ -9,7 +9,7 @@ import csv
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Kind:
 @cache
 def _kinds() -> dict[str, tuple[Kind, ...]]:
     table: dict[str, list[Kind]] = {}
-    with resources.files("merchants").joinpath("kinds.csv").open(encoding="utf-8", newline="") as file:
+    with (Path(__file__).parent / "kinds.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter=";"):
             table.setdefault(row["key"], []).append(
                 Kind(

@@ -210,9 +210,16 @@ class StockHold(Base):
 
     __tablename__ = "stock_hold"
     __table_args__ = (
-        UniqueConstraint("reference", "variant_id"),
         CheckConstraint("qty > 0", name="qty_positive"),
         CheckConstraint("state IN ('held', 'sold', 'released')", name="state_known"),
+        # One live promise for each order and variant; released ones stay beside it as history.
+        Index(
+            "uq_stock_hold_one_live",
+            "reference",
+            "variant_id",
+            unique=True,
+            postgresql_where=text("state IN ('held', 'sold')"),
+        ),
         Index("ix_stock_hold_live", "variant_id", postgresql_where=text("state = 'held'")),
     )
 

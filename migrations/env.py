@@ -12,7 +12,8 @@ import marketplace.accounts.models
 import marketplace.delivery.models
 import marketplace.ledger.models
 import marketplace.payments.models
-import merchants.models  # noqa: F401  # these are imported for the tables that they declare
+import merchants.models
+import merchants.search.models  # noqa: F401  # all of these are imported for the tables that they declare
 from marketplace.db import Base, MoneyType, open_database
 from marketplace.settings import Settings
 

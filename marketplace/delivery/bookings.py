@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from marketplace.clock import Clock
 from marketplace.delivery.models import Booking, Parcel, Round, Slot, Zone
@@ -221,6 +221,47 @@ def hold_place(
     )
     session.flush()
     return _open_slot(slot, round_, zone.fee, NO_LOAD)
+
+
+def hold_place_again(session: Session, *, reference: str, until_at: datetime, clock: Clock) -> OpenSlot:
+    """Take the same place once more for a household whose hold had run out; refusals as for `hold_place`."""
+    booking = session.scalars(
+        select(Booking)
+        .where(Booking.reference == reference, Booking.state == "released")
+        .order_by(Booking.id.desc())
+        .limit(1)
+        .options(selectinload(Booking.parcels))
+    ).one()
+    return hold_place(
+        session,
+        slot_id=booking.slot_id,
+        reference=reference,
+        drop_off=DropOff(
+            recipient=booking.recipient,
+            phone=booking.phone,
+            street=booking.street,
+            postcode=booking.postcode,
+            city=booking.city,
+            lat=booking.lat,
+            lon=booking.lon,
+            access_note=booking.access_note,
+            needs_age_check=booking.needs_age_check,
+        ),
+        pick_ups=[
+            PickUp(
+                parcel.source,
+                parcel.source_name,
+                parcel.source_street,
+                parcel.source_lat,
+                parcel.source_lon,
+                parcel.source_awning,
+                Load(parcel.grams, parcel.ml, parcel.cold_ml),
+            )
+            for parcel in booking.parcels
+        ],
+        until_at=until_at,
+        clock=clock,
+    )
 
 
 def confirm_place(session: Session, *, reference: str) -> bool:

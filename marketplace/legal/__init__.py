@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class LegalValue:
 @cache
 def _values() -> dict[str, tuple[LegalValue, ...]]:
     table: defaultdict[str, list[LegalValue]] = defaultdict(list)
-    with resources.files(__name__).joinpath("values.csv").open(encoding="utf-8", newline="") as file:
+    with (Path(__file__).parent / "values.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter=";"):
             end = date.fromisoformat(row["valid_to"]) if row["valid_to"] else None
             table[row["key"]].append(

@@ -1,0 +1,579 @@
+"""The order: placed once, confirmed when paid, or let go.
+
+Placing holds everything scarce and asks for the payment in one transaction; nothing outside is called in it. The
+order's row comes first: its checkout key lets one of two double clicks through (M03). Then stock in the order of
+ids, then the place on the round: the same for everybody, so that nobody deadlocks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from basket.models import Line, Order, OrderEvent, OrderLine, SubOrder
+from basket.quoting import Quote, QuotedGroup, quote_basket
+from basket.rules import HOLD, ORDER_NEXT, SUB_ORDER_NEXT, initials, progress_of
+from marketplace.clock import Clock
+from marketplace.delivery import bookings
+from marketplace.delivery.bookings import DropOff, PickUp
+from marketplace.errors import MarketplaceError, NotFound
+from marketplace.ids import new_order_code, new_token
+from marketplace.jobs import publish
+from marketplace.money import Money, share_of
+from marketplace.payments import service as payments
+from marketplace.payments.models import OPEN_STATES, Payment
+from marketplace.payments.rules import MerchantPart, commission_by_line, split
+from merchants import stock
+from merchants.models import Shop
+
+
+class BasketChanged(MarketplaceError):
+    """What was on the page is no longer what can be ordered; the quote says line by line what differs."""
+
+    code = "basket_changed"
+
+
+class KeyUsedOtherwise(MarketplaceError):
+    """The checkout key has already made another order than the one asked for now."""
+
+    code = "key_used_otherwise"
+    status = 409
+
+
+class NotPossibleNow(MarketplaceError):
+    """The order or sub-order is not in a state that allows this."""
+
+    code = "not_possible_now"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A home with its place on the map."""
+
+    street: str
+    postcode: str
+    city: str
+    lat: float
+    lon: float
+    access_note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """All that a resident decided. `seen_total` is the total on the page with the button, if there was a page."""
+
+    basket_id: int
+    checkout_key: str
+    mode: str
+    name: str
+    phone: str
+    email: str
+    shortage: str
+    language: str
+    site_url: str
+    provider_env: str
+    address: Address | None = None
+    slot_id: int | None = None
+    seen_total: Money | None = None
+
+    def fingerprint(self) -> str:
+        """What makes two requests with one key the same request."""
+        address = self.address
+        asked = [
+            self.basket_id,
+            self.mode,
+            self.name,
+            self.phone,
+            self.email,
+            self.shortage,
+            self.slot_id,
+            [address.street, address.postcode, address.city] if address else None,
+        ]
+        return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """`payment_id` is the attempt to open at the provider after the commit."""
+
+    order_id: int
+    code: str
+    token: str
+    payment_id: int
+    is_new: bool
+
+
+# --- Place -----------------------------------------------------------------------------------------------------
+
+
+def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> PlacedOrder:
+    """One order, everything in it held for the time of paying, and one payment asked for.
+
+    The same checkout key again gives the same order back. Refusals, all before any payment: BasketChanged,
+    stock.NotEnoughStock, bookings.SlotFull / CutOffPassed / NotServed, KeyUsedOtherwise.
+    """
+    now = clock.now()
+    earlier = _find_placed(session, command)
+    if earlier is not None:
+        return earlier
+    zone_fee = None
+    if command.mode == "delivery":
+        assert command.address is not None and command.slot_id is not None, "the boundary asks for both"
+        open_slot = bookings.find_slot(session, slot_id=command.slot_id, now=now)
+        if open_slot is None:
+            raise bookings.CutOffPassed()
+        zone_fee = open_slot.fee
+    payable = payments.payable_parties(session, command.provider_env)
+    quote = quote_basket(session, basket_id=command.basket_id, payable=payable, now=now, zone_fee=zone_fee)
+    _check_quote(quote, command)
+    order_id, code, token = _insert_order(session, command, quote, now)
+    if order_id is None:
+        placed = _find_placed(session, command)
+        assert placed is not None, "somebody else's insert with this key has committed"
+        return placed
+    _insert_sub_orders(session, order_id, quote, now)
+    stock.hold(
+        session,
+        reference=code,
+        quantities={line.variant_id: line.qty for line in quote.lines},
+        until_at=now + HOLD,
+    )
+    if command.address is not None and command.slot_id is not None:
+        slot = bookings.hold_place(
+            session,
+            slot_id=command.slot_id,
+            reference=code,
+            drop_off=_drop_off(command, command.address, quote),
+            pick_ups=[_pick_up(group) for group in quote.groups],
+            until_at=now + HOLD,
+            clock=clock,
+        )
+        session.execute(
+            update(Order)
+            .where(Order.id == order_id)
+            .values(slot_starts_at=slot.starts_at, slot_ends_at=slot.ends_at, changeable_until_at=slot.cut_off_at)
+        )
+        session.execute(update(SubOrder).where(SubOrder.order_id == order_id).values(ready_by_at=slot.collect_from_at))
+    payment = payments.request_payment(
+        session,
+        reference=code,
+        description=f"Commande {code}",
+        shares=split(
+            tuple(
+                MerchantPart(group.shop.party, group.goods, share_of(group.goods, group.shop.commission_permille))
+                for group in quote.groups
+            ),
+            quote.fee.total,
+        ),
+        redirect_url=f"{command.site_url}/commande/{code}/{token}?retour=1",
+        provider_env=command.provider_env,
+        now=now,
+    )
+    _record(session, order_id, None, "place", "", "awaiting_payment", "resident", now)
+    return PlacedOrder(order_id, code, token, payment.id, is_new=True)
+
+
+def _find_placed(session: Session, command: PlaceOrder) -> PlacedOrder | None:
+    row = session.execute(
+        select(Order.id, Order.code, Order.token, Order.request_hash).where(Order.checkout_key == command.checkout_key)
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.request_hash != command.fingerprint():
+        raise KeyUsedOtherwise()
+    payment_id = session.scalars(
+        select(Payment.id).where(Payment.reference == row.code).order_by(Payment.attempt.desc()).limit(1)
+    ).one()
+    return PlacedOrder(row.id, row.code, row.token, payment_id, is_new=False)
+
+
+def _check_quote(quote: Quote, command: PlaceOrder) -> None:
+    if not quote.can_be_ordered or quote.changed_lines:
+        raise BasketChanged()
+    if command.seen_total is not None and command.seen_total != quote.total:
+        raise BasketChanged()
+
+
+def _insert_order(session: Session, command: PlaceOrder, quote: Quote, now: datetime) -> tuple[int | None, str, str]:
+    address = command.address
+    token = new_token()
+    for _ in range(20):
+        code = new_order_code()
+        if session.scalar(select(Order.id).where(Order.code == code)) is None:
+            break
+    order_id = session.scalar(
+        upsert(Order)
+        .values(
+            code=code,
+            token=token,
+            checkout_key=command.checkout_key,
+            request_hash=command.fingerprint(),
+            basket_id=command.basket_id,
+            state="awaiting_payment",
+            mode=command.mode,
+            language=command.language,
+            name=command.name,
+            phone=command.phone,
+            email=command.email,
+            street=address.street if address else "",
+            postcode=address.postcode if address else "",
+            city=address.city if address else "",
+            lat=address.lat if address else None,
+            lon=address.lon if address else None,
+            access_note=address.access_note if address else "",
+            shortage=command.shortage,
+            delivery_fee=quote.fee.total,
+            book_floor=quote.fee.book_floor,
+            placed_at=now,
+            hold_until_at=now + HOLD,
+        )
+        .on_conflict_do_nothing(index_elements=[Order.checkout_key])
+        .returning(Order.id)
+    )
+    return order_id, code, token
+
+
+def _insert_sub_orders(session: Session, order_id: int, quote: Quote, now: datetime) -> None:
+    sub_orders = [
+        {
+            "order_id": order_id,
+            "shop_id": group.shop.id,
+            "position": position,
+            "state": "awaiting_payment",
+            "shop_name": group.shop.name,
+            "shop_awning": group.shop.awning,
+            "party": group.shop.party,
+            "seller_name": group.shop.seller_name,
+            "seller_registration": group.shop.seller_registration,
+            "seller_address": group.shop.seller_address,
+            "seller_contact": group.shop.seller_contact,
+            "goods": group.goods,
+            "commission_permille": group.shop.commission_permille,
+            "commission": share_of(group.goods, group.shop.commission_permille),
+            "ready_by_at": now,
+            "collection_code": f"{secrets.randbelow(10_000):04d}",
+        }
+        for position, group in enumerate(quote.groups)
+    ]
+    ids = session.scalars(insert(SubOrder).returning(SubOrder.id, sort_by_parameter_order=True), sub_orders).all()
+    lines = []
+    for sub_order_id, group, values in zip(ids, quote.groups, sub_orders, strict=True):
+        commission = values["commission"]
+        assert isinstance(commission, Money)
+        shares = commission_by_line(commission, tuple(line.total for line in group.lines))
+        lines += [
+            {
+                "sub_order_id": sub_order_id,
+                "variant_id": line.variant_id,
+                "position": position,
+                "reference": line.reference,
+                "name": line.name,
+                "label": line.label,
+                "kind": line.kind.key,
+                "drawing": line.drawing,
+                "unit_price": line.unit_price,
+                "qty": line.qty,
+                "vat_bp": line.kind.vat_bp,
+                "commission": share,
+                "allergens": None if line.allergens is None else list(line.allergens),
+            }
+            for position, (line, share) in enumerate(zip(group.lines, shares, strict=True))
+        ]
+    session.execute(insert(OrderLine), lines)
+
+
+def _drop_off(command: PlaceOrder, address: Address, quote: Quote) -> DropOff:
+    return DropOff(
+        recipient=initials(command.name),
+        phone=command.phone,
+        street=address.street,
+        postcode=address.postcode,
+        city=address.city,
+        lat=address.lat,
+        lon=address.lon,
+        access_note=address.access_note,
+        needs_age_check=quote.minimum_age is not None,
+    )
+
+
+def _pick_up(group: QuotedGroup) -> PickUp:
+    shop = group.shop
+    return PickUp(shop.slug, shop.name, shop.street, shop.lat, shop.lon, shop.awning, group.load)
+
+
+# --- Pay -------------------------------------------------------------------------------------------------------
+
+
+def take_payment(session: Session, *, payment_id: int, clock: Clock) -> None:
+    """A payment was paid: the order it pays is confirmed, or the money goes back. Harmless to repeat (M08).
+
+    "Already done" is judged by the effect, the order's state, never by the payment's (reliability.md 1.1).
+    """
+    payment = session.get_one(Payment, payment_id)
+    order = _lock_order_by_code(session, payment.reference)
+    now = clock.now()
+    if order is None:
+        _give_back(session, payment, "unmatched", now)
+        return
+    if order.state in ("confirmed", "completed"):
+        if order.payment_id != payment.id:
+            _give_back(session, payment, "paid_twice", now)
+        return
+    if order.state == "lapsed" and not _hold_again(session, order, clock):
+        _give_back(session, payment, "paid_late", now)
+        _move_order(session, order, "cancel", "payments", now)
+        order.ending = "paid_late"
+        publish(session, "order.cancelled", order_id=order.id)
+        return
+    if order.state == "cancelled":
+        _give_back(session, payment, "paid_late", now)
+        return
+    _confirm(session, order, payment, now)
+
+
+def _confirm(session: Session, order: Order, payment: Payment, now: datetime) -> None:
+    stock.sell(session, reference=order.code, actor=f"order:{order.code}", now=now)
+    bookings.confirm_place(session, reference=order.code)
+    _move_order(session, order, "confirm", "payments", now)
+    order.confirmed_at, order.payment_id = now, payment.id
+    for sub_order in _sub_orders(session, order.id):
+        _move_sub_order(session, sub_order, "confirm", "payments", now)
+    payments.allocate(session, payment_id=payment.id, now=now)
+    if order.basket_id is not None:
+        # The wish has become a promise; a basket that has been filled again since keeps what came later.
+        bought = select(OrderLine.variant_id).join(SubOrder).where(SubOrder.order_id == order.id)
+        session.execute(delete(Line).where(Line.basket_id == order.basket_id, Line.variant_id.in_(bought)))
+    publish(session, "order.confirmed", order_id=order.id)
+
+
+def _hold_again(session: Session, order: Order, clock: Clock) -> bool:
+    """Take stock and place once more for an order whose hold had run out; whether both were still there."""
+    wanted = session.execute(
+        select(OrderLine.variant_id, OrderLine.qty).join(SubOrder).where(SubOrder.order_id == order.id)
+    ).all()
+    until_at = clock.now() + HOLD
+    try:
+        with session.begin_nested():
+            stock.hold(
+                session,
+                reference=order.code,
+                quantities={row.variant_id: row.qty for row in wanted},
+                until_at=until_at,
+            )
+            if order.mode == "delivery":
+                bookings.hold_place_again(session, reference=order.code, until_at=until_at, clock=clock)
+    except (stock.NotEnoughStock, bookings.SlotFull, bookings.CutOffPassed):
+        return False
+    return True
+
+
+def _give_back(session: Session, payment: Payment, reason: str, now: datetime) -> None:
+    """All of a payment that no order can use is refunded; once."""
+    if payment.trouble is None:
+        payment.trouble = reason
+        payments.request_refund(
+            session, payment_id=payment.id, amount=payment.amount, reason=reason, actor="payments", now=now
+        )
+
+
+def pay_again(session: Session, *, code: str, token: str, provider_env: str, site_url: str, now: datetime) -> int:
+    """Another attempt for an order that still waits for its money; the payment to open at the provider.
+
+    The open attempt itself when there is one. NotPossibleNow when the order no longer waits.
+    """
+    order = _lock_order_by_code(session, code)
+    if order is None or not secrets.compare_digest(order.token, token):
+        raise NotFound()
+    if order.state != "awaiting_payment" or order.hold_until_at <= now:
+        raise NotPossibleNow(state=order.state)
+    latest = session.scalars(
+        select(Payment).where(Payment.reference == code).order_by(Payment.attempt.desc()).limit(1)
+    ).one()
+    if latest.state in OPEN_STATES:
+        return latest.id
+    parts = [MerchantPart(s.party, s.goods, s.commission) for s in _sub_orders(session, order.id)]
+    payment = payments.request_payment(
+        session,
+        reference=code,
+        description=f"Commande {code}",
+        shares=split(tuple(parts), order.delivery_fee),
+        redirect_url=f"{site_url}/commande/{code}/{token}?retour=1",
+        provider_env=provider_env,
+        now=now,
+    )
+    return payment.id
+
+
+def lapse(session: Session, *, order_id: int, now: datetime) -> bool:
+    """The time to pay is over: what was held goes back to the others; whether this call did it.
+
+    The order is not dead: if its money comes after all, `take_payment` tries to take everything again.
+    """
+    order = session.get_one(Order, order_id, with_for_update=True, populate_existing=True)
+    if order.state != "awaiting_payment" or order.hold_until_at > now:
+        return False
+    if session.scalar(select(Payment.id).where(Payment.reference == order.code, Payment.state == "paid")) is not None:
+        return False  # paid at the last minute; the job that confirms it is on its way
+    _let_go(session, order, "lapse", now)
+    return True
+
+
+def cancel_unpaid(session: Session, *, code: str, token: str, now: datetime) -> None:
+    """The resident does not want to pay; NotPossibleNow once it is paid."""
+    order = _lock_order_by_code(session, code)
+    if order is None or not secrets.compare_digest(order.token, token):
+        raise NotFound()
+    if order.state not in ("awaiting_payment", "lapsed"):
+        raise NotPossibleNow(state=order.state)
+    _let_go(session, order, "cancel", now)
+    order.ending = "unpaid"
+
+
+def _let_go(session: Session, order: Order, event: str, now: datetime) -> None:
+    stock.release(session, reference=order.code, actor=f"order:{order.code}", now=now)
+    bookings.release_place(session, reference=order.code)
+    _move_order(session, order, event, "resident" if event == "cancel" else "clock", now)
+
+
+def unpaid_too_long(session: Session, now: datetime) -> list[tuple[int, int]]:
+    """(order, latest payment) of every order whose time to pay is over."""
+    rows = session.execute(
+        select(Order.id, Payment.id)
+        .join(Payment, Payment.reference == Order.code)
+        .where(Order.state == "awaiting_payment", Order.hold_until_at <= now)
+        .order_by(Order.id, Payment.attempt)
+    )
+    return list({row[0]: row[1] for row in rows}.items())
+
+
+# --- Fulfil ----------------------------------------------------------------------------------------------------
+
+
+def advance(
+    session: Session, *, sub_order_id: int, shop_ids: frozenset[int], event: str, actor: str, now: datetime
+) -> None:
+    """A merchant's act on its own sub-order: accept, pack, hand_over. NotFound for another shop's."""
+    sub_order = session.get(SubOrder, sub_order_id, with_for_update=True, populate_existing=True)
+    if sub_order is None or sub_order.shop_id not in shop_ids:
+        raise NotFound()
+    order = session.get_one(Order, sub_order.order_id)
+    _move_sub_order(session, sub_order, event, actor, now)
+    if event == "pack":
+        publish(session, "sub_order.packed", sub_order_id=sub_order.id)
+    if event == "hand_over" and order.mode == "collection":
+        _complete_sub_order(session, order, sub_order, actor, now)
+
+
+def mark_travelling(session: Session, *, code: str, shop_slugs: frozenset[str], actor: str, now: datetime) -> None:
+    """The courier has these shops' parcels on board; what the merchant had not ticked is ticked now."""
+    for sub_order, slug in _sub_orders_with_slugs(session, code):
+        if slug not in shop_slugs:
+            continue
+        for event in ("accept", "pack", "hand_over"):
+            if (sub_order.state, event) in SUB_ORDER_NEXT:
+                _move_sub_order(session, sub_order, event, actor, now)
+
+
+def mark_delivered(session: Session, *, code: str, actor: str, now: datetime) -> None:
+    """The resident has the parcels: every merchant's share may be routed. Harmless to repeat."""
+    order = _lock_order_by_code(session, code)
+    if order is None:
+        raise NotFound()
+    for sub_order, _slug in _sub_orders_with_slugs(session, code):
+        if sub_order.state == "handed_over":
+            _complete_sub_order(session, order, sub_order, actor, now)
+
+
+def _complete_sub_order(session: Session, order: Order, sub_order: SubOrder, actor: str, now: datetime) -> None:
+    _move_sub_order(session, sub_order, "deliver", actor, now)
+    payments.make_due(session, reference=order.code, party=sub_order.party)
+    states = [other.state for other in _sub_orders(session, order.id)]
+    if order.state == "confirmed" and progress_of(states) == "delivered":
+        _move_order(session, order, "complete", actor, now)
+        order.ended_at = now
+
+
+# --- Shared steps ----------------------------------------------------------------------------------------------
+
+
+def _lock_order_by_code(session: Session, code: str) -> Order | None:
+    return session.scalars(
+        select(Order).where(Order.code == code).with_for_update().execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def _sub_orders(session: Session, order_id: int) -> list[SubOrder]:
+    return list(
+        session.scalars(
+            select(SubOrder)
+            .where(SubOrder.order_id == order_id)
+            .order_by(SubOrder.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def _sub_orders_with_slugs(session: Session, code: str) -> list[tuple[SubOrder, str]]:
+    rows = session.execute(
+        select(SubOrder, Shop.slug)
+        .join(Order, SubOrder.order_id == Order.id)
+        .join(Shop, SubOrder.shop_id == Shop.id)
+        .where(Order.code == code)
+        .order_by(SubOrder.id)
+        .with_for_update(of=SubOrder)
+        .execution_options(populate_existing=True)
+    )
+    return [(sub_order, slug) for sub_order, slug in rows]
+
+
+def _move_order(session: Session, order: Order, event: str, actor: str, now: datetime) -> None:
+    after = ORDER_NEXT.get((order.state, event))
+    if after is None:
+        raise NotPossibleNow(state=order.state)
+    _record(session, order.id, None, event, order.state, after, actor, now)
+    order.state = after
+    if after == "cancelled":
+        order.ended_at = now
+        for sub_order in _sub_orders(session, order.id):
+            _move_sub_order(session, sub_order, "cancel", actor, now)
+    session.flush()
+
+
+def _move_sub_order(session: Session, sub_order: SubOrder, event: str, actor: str, now: datetime) -> None:
+    after = SUB_ORDER_NEXT.get((sub_order.state, event))
+    if after is None:
+        raise NotPossibleNow(state=sub_order.state)
+    _record(session, sub_order.order_id, sub_order.id, event, sub_order.state, after, actor, now)
+    sub_order.state = after
+    session.flush()
+
+
+def _record(
+    session: Session,
+    order_id: int,
+    sub_order_id: int | None,
+    event: str,
+    before: str,
+    after: str,
+    actor: str,
+    now: datetime,
+) -> None:
+    session.add(
+        OrderEvent(
+            order_id=order_id,
+            sub_order_id=sub_order_id,
+            at=now,
+            actor=actor,
+            event=event,
+            from_state=before,
+            to_state=after,
+        )
+    )

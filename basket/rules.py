@@ -1,0 +1,76 @@
+"""What a basket costs and how an order moves: pure decisions over values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from marketplace.legal import legal_number
+from marketplace.money import ZERO, Money
+
+#: How long pieces and a place are kept while the resident pays (domain T5).
+HOLD = timedelta(minutes=15)
+
+#: (state, event) → next state. What is missing is refused; states that begin no pair are ends (I16).
+ORDER_NEXT: dict[tuple[str, str], str] = {
+    ("awaiting_payment", "confirm"): "confirmed",
+    ("awaiting_payment", "lapse"): "lapsed",
+    ("awaiting_payment", "cancel"): "cancelled",
+    # Money that comes late may still find everything on the shelf (M08).
+    ("lapsed", "confirm"): "confirmed",
+    ("lapsed", "cancel"): "cancelled",
+    ("confirmed", "complete"): "completed",
+}
+
+SUB_ORDER_NEXT: dict[tuple[str, str], str] = {
+    ("awaiting_payment", "confirm"): "received",
+    ("awaiting_payment", "cancel"): "cancelled",
+    ("received", "accept"): "accepted",
+    ("accepted", "pack"): "packed",
+    ("packed", "hand_over"): "handed_over",
+    ("handed_over", "deliver"): "delivered",
+}
+
+SUB_ORDER_STATES = ("awaiting_payment", "received", "accepted", "packed", "handed_over", "delivered", "cancelled")
+
+#: The letter by which the resident reads the state of the whole (residents.md T2).
+PROGRESS = ("received", "accepted", "packed", "handed_over", "delivered")
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """What a delivery costs. `book_floor` is the part that the law wants charged for new books; within `total`."""
+
+    total: Money
+    book_floor: Money
+
+
+def delivery_fee(zone_fee: Money, book_goods: Sequence[Money], on: date) -> Fee:
+    """The fee of one common delivery: the zone's, but never below what the law asks for new books.
+
+    `book_goods` is the value of new books at each shop that sells some; the floor is each retailer's own duty, so
+    floors add up (domain B3, B8). They are contained in the round's fee where it is high enough (B10).
+    """
+    threshold = Money(legal_number("book.delivery_threshold_cents", on))
+    below = Money(legal_number("book.delivery_floor_below_cents", on))
+    above = Money(legal_number("book.delivery_floor_above_cents", on))
+    floor = Money.total([below if goods < threshold else above for goods in book_goods if goods])
+    return Fee(total=max(zone_fee, floor), book_floor=floor)
+
+
+NO_FEE = Fee(ZERO, ZERO)
+
+
+def progress_of(states: Sequence[str]) -> str:
+    """The state of an order from its sub-orders': that of the slowest which is not cancelled."""
+    live = [state for state in states if state != "cancelled"]
+    if not live:
+        return "cancelled"
+    return min(live, key=SUB_ORDER_STATES.index)
+
+
+def initials(name: str) -> str:
+    """First name and initial, all that a courier or a merchant needs: "Jeanne Martin" → "Jeanne M." (D6, D7)."""
+    words = name.split()
+    return f"{words[0]} {words[-1][0].upper()}." if len(words) > 1 else name.strip()
