@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import sys
@@ -53,10 +54,9 @@ def main(
         sys.exit(f"The payment sandbox cannot start: {error}")
     signal.signal(signal.SIGTERM, raise_interrupt)
     print(f"Payment sandbox ready on {server.url} (no real money, book {book})", flush=True)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         server.serve()
-    except KeyboardInterrupt:
-        print("Payment sandbox stopped", flush=True)
+    print("Payment sandbox stopped", flush=True)
 
 
 main()

@@ -136,7 +136,7 @@ def list_payments(call: Call) -> Answer:
     next_path = f"payments?from={found[limit].id}&limit={limit}&sort={sort}" if len(found) > limit else None
     shown = [call.show(payment) for payment in found[:limit]]
     path = f"payments?limit={limit}&sort={sort}"
-    return 200, shapes.listing("payments", shown, call.links, path, next_path, "list-payments")
+    return 200, shapes.list_page("payments", shown, call.links, path, next_path, "list-payments")
 
 
 @api.get("/payments/<payment_id>")
@@ -180,7 +180,7 @@ def list_routes(call: Call, payment_id: str) -> Answer:
     payment = call.payment(payment_id)
     shown = [shapes.route(r, payment.currency, call.links) for r in routes.of_payment(call.db, payment)]
     path = f"payments/{payment_id}/routes"
-    return 200, shapes.listing("routes", shown, call.links, path, None, "list-payment-routes")
+    return 200, shapes.whole_list("routes", shown, call.links, path, "list-payment-routes")
 
 
 @api.get("/payments/<payment_id>/routes/<route_id>")
@@ -227,7 +227,7 @@ def list_all_refunds(call: Call) -> Answer:
 def _refunds_page(call: Call, found: list[refunds.Refund], path: str, documentation: str) -> shapes.Json:
     shown, next_path = _window([refund.id for refund in found], path)
     items = [shapes.refund(refund, call.links) for refund in found if refund.id in shown]
-    return shapes.listing("refunds", items, call.links, path, next_path, documentation)
+    return shapes.list_page("refunds", items, call.links, path, next_path, documentation)
 
 
 @api.get("/payments/<payment_id>/chargebacks")
@@ -256,16 +256,14 @@ def list_all_chargebacks(call: Call) -> Answer:
 def _chargebacks_page(call: Call, found: list[refunds.Chargeback], path: str) -> shapes.Json:
     shown, next_path = _window([chargeback.id for chargeback in found], path)
     items = [shapes.chargeback(c, call.links) for c in found if c.id in shown]
-    return shapes.listing("chargebacks", items, call.links, path, next_path, "list-chargebacks")
+    return shapes.list_page("chargebacks", items, call.links, path, next_path, "list-chargebacks")
 
 
 @api.get("/methods")
 @operation
 def list_methods(call: Call) -> Answer:
     shown = [shapes.method(method_id, call.links) for method_id in payments.METHODS]
-    body = shapes.listing("methods", shown, call.links, "methods", None, "list-methods")
-    del body["_links"]["previous"], body["_links"]["next"]
-    return 200, body
+    return 200, shapes.whole_list("methods", shown, call.links, "methods", "list-methods")
 
 
 @api.get("/methods/<method_id>")

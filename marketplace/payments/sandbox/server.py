@@ -29,7 +29,7 @@ class Server:
         """Answer until `shutdown`; then the call-backs under way are finished."""
         self._deliverer.start()
         try:
-            self._server.serve_forever()
+            self._server.serve_forever(poll_interval=0.05)
         finally:
             self._server.server_close()
             self._deliverer.stop()

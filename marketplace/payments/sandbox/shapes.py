@@ -154,20 +154,23 @@ def chargeback(chargeback: Chargeback, links: Links) -> Json:
     }
 
 
-def listing(name: str, items: Sequence[Json], links: Links, path: str, next_path: str | None, page: str) -> Json:
-    """A list in Mollie's envelope; items in lists carry no documentation link."""
+def whole_list(name: str, items: Sequence[Json], links: Links, path: str, page: str) -> Json:
+    """A list that Mollie gives in one piece; items in lists carry no documentation link."""
     for item in items:
         item["_links"].pop("documentation", None)
     return {
         "count": len(items),
         "_embedded": {name: list(items)},
-        "_links": {
-            "self": links.hal(path),
-            "previous": None,
-            "next": links.hal(next_path) if next_path else None,
-            "documentation": links.documentation(page),
-        },
+        "_links": {"self": links.hal(path), "documentation": links.documentation(page)},
     }
+
+
+def list_page(name: str, items: Sequence[Json], links: Links, path: str, next_path: str | None, page: str) -> Json:
+    """One page of a list. There is never a way back: the clients that we know only go on."""
+    body = whole_list(name, items, links, path, page)
+    body["_links"]["previous"] = None
+    body["_links"]["next"] = links.hal(next_path) if next_path else None
+    return body
 
 
 def method(method_id: str, links: Links) -> Json:
