@@ -18,7 +18,7 @@ from marketplace.web.access import everyone, open_to, signed_in
 blueprint = Blueprint("accounts", __name__)
 
 
-@blueprint.get("/connexion")
+@blueprint.get("/connexion", endpoint="sign_in")
 @open_to(everyone)
 def sign_in_page() -> ResponseReturnValue:
     return render_template("marketplace/accounts/sign_in.html", typed={"next": request.args.get("next", "")}, errors={})
@@ -44,7 +44,7 @@ def sign_in_submit() -> ResponseReturnValue:
     return redirect(local_address(form["next"]) or url_for("accounts.home"), 303)
 
 
-@blueprint.post("/deconnexion")
+@blueprint.post("/deconnexion", endpoint="sign_out")
 @open_to(signed_in)
 def sign_out_submit() -> ResponseReturnValue:
     hall = the_hall()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from marketplace.settings import Settings
-from marketplace.web import access, csrf, failures, filters, headers, language, limits, sentences
+from marketplace.web import access, csrf, failures, filters, headers, language, limits, sentences, site
 
 
 def init_web(app: Flask, settings: Settings) -> None:
@@ -14,6 +14,7 @@ def init_web(app: Flask, settings: Settings) -> None:
     language.init(app)
     filters.init(app)
     sentences.init(app)
+    site.init(app, settings)
     csrf.init(app)
     access.init(app)
     headers.init(app, settings)

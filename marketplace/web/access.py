@@ -74,7 +74,7 @@ def _guard() -> ResponseReturnValue | None:
         abort(403)
     if not declared.check():
         if not signed_in() and request.method in SAFE_METHODS:
-            return redirect(url_for("accounts.sign_in_page", next=request.full_path.rstrip("?")), 303)
+            return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")), 303)
         abort(403)
     if declared.csrf and request.method not in SAFE_METHODS:
         csrf.protect()

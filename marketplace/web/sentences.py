@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from flask import Flask, current_app
 
 TEMPLATE = "marketplace/sentences.html"
@@ -19,9 +21,19 @@ def sentence(code: str, **details: object) -> str:
     return " ".join(str(macro(**wanted)).split())
 
 
+def worded(codes: Mapping[str, Sequence[str]], labels: Mapping[str, str]) -> dict[str, str]:
+    """{field: [codes]} as {field: sentence}, in the order of the labels, which is that of the page's fields.
+
+    Fields without a label come last: their sentence still tells what to do.
+    """
+    order = [field for field in labels if field in codes] + [field for field in codes if field not in labels]
+    return {field: sentence(codes[field][0], label=labels.get(field, "")) for field in order}
+
+
 def has_sentence(code: str) -> bool:
     return hasattr(current_app.jinja_env.get_template(TEMPLATE).module, code)
 
 
 def init(app: Flask) -> None:
     app.add_template_global(sentence)
+    app.add_template_global(worded)

@@ -1,0 +1,83 @@
+"""The answers on the way to an order: where, when, who. They survive a closed browser, and go with the order."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from basket.models import Checkout
+from basket.orders import Address
+from marketplace.ids import new_token
+
+#: The screens between basket and payment, in their order, each with its own address.
+STEPS = ("place", "slot", "contact", "check")
+
+
+def get_checkout(session: Session, basket_id: int) -> Checkout:
+    """The answers so far; a new, empty sheet with its own key when there is none."""
+    session.execute(
+        upsert(Checkout)
+        .values(basket_id=basket_id, key=new_token())
+        .on_conflict_do_nothing(index_elements=[Checkout.basket_id])
+    )
+    return session.scalars(select(Checkout).where(Checkout.basket_id == basket_id)).one()
+
+
+def set_collection(session: Session, *, basket_id: int) -> None:
+    """Each shop's part is collected there."""
+    checkout = get_checkout(session, basket_id)
+    checkout.mode, checkout.slot_id = "collection", None
+    session.flush()
+
+
+def set_place(session: Session, *, basket_id: int, address: Address) -> None:
+    """The parcels go to this address; a slot chosen for another place on the map must be chosen again."""
+    checkout = get_checkout(session, basket_id)
+    if checkout.postcode != address.postcode or (checkout.lat, checkout.lon) != (address.lat, address.lon):
+        checkout.slot_id = None
+    checkout.mode = "delivery"
+    checkout.street, checkout.postcode, checkout.city = address.street, address.postcode, address.city
+    checkout.lat, checkout.lon = address.lat, address.lon
+    checkout.access_note = address.access_note
+    session.flush()
+
+
+def set_slot(session: Session, *, basket_id: int, slot_id: int) -> None:
+    checkout = get_checkout(session, basket_id)
+    checkout.slot_id = slot_id
+    session.flush()
+
+
+def set_contact(session: Session, *, basket_id: int, name: str, phone: str, email: str, shortage: str) -> None:
+    checkout = get_checkout(session, basket_id)
+    checkout.name, checkout.phone, checkout.email, checkout.shortage = name, phone, email, shortage
+    session.flush()
+
+
+def renew_key(session: Session, *, basket_id: int) -> None:
+    """The key has made its order: the next one from this basket gets a key of its own."""
+    get_checkout(session, basket_id).key = new_token()
+    session.flush()
+
+
+def close_checkout(session: Session, *, basket_id: int) -> None:
+    session.execute(delete(Checkout).where(Checkout.basket_id == basket_id))
+
+
+def first_open_step(checkout: Checkout) -> str:
+    """The first screen whose question is not answered yet; "check" when all are."""
+    if checkout.mode is None or (checkout.mode == "delivery" and checkout.lat is None):
+        return "place"
+    if checkout.mode == "delivery" and checkout.slot_id is None:
+        return "slot"
+    if not (checkout.name and checkout.phone and checkout.shortage):
+        return "contact"
+    return "check"
+
+
+def address_of(checkout: Checkout) -> Address | None:
+    """Where the parcels go; None for collection."""
+    if checkout.mode != "delivery" or checkout.lat is None or checkout.lon is None:
+        return None
+    return Address(checkout.street, checkout.postcode, checkout.city, checkout.lat, checkout.lon, checkout.access_note)

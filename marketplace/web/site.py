@@ -1,0 +1,37 @@
+"""What the layout shows everywhere: who we are, and the way to each part that a signed-in person plays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask
+
+from marketplace.settings import Settings
+from marketplace.web.access import Check, signed_in
+from marketplace.web.language import current_language
+
+STAFF_AREAS = "staff_areas"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    name: str
+    phone: str
+    email: str
+    language: str
+
+
+def add_staff_area(app: Flask, endpoint: str, check: Check) -> None:
+    """Show the way to `endpoint` to those whom `check` lets in."""
+    app.extensions[STAFF_AREAS].append((endpoint, check))
+
+
+def init(app: Flask, settings: Settings) -> None:
+    app.extensions[STAFF_AREAS] = []
+
+    @app.context_processor
+    def context() -> dict[str, object]:
+        site = Site(settings.site_name, settings.site_phone, settings.site_email, current_language())
+        areas = [e for e, check in app.extensions[STAFF_AREAS] if check()] if signed_in() else []
+        # The basket package says how many pieces are in the visitor's basket; without it there is none.
+        return {"site": site, "basket_count": 0, "staff_areas": areas}
