@@ -123,15 +123,18 @@ def running_sandbox(
 class SandboxProcess:
     """The sandbox as `make demo` runs it: a process of its own, to be killed and started again on its book."""
 
-    def __init__(self, book: Path) -> None:
+    def __init__(self, book: Path, *options: str) -> None:
+        """`options` are further words of the command line."""
         self._book = book
+        self._options = options
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> Sandbox:
         """Start it on a free port; returns once it says that it is ready."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SANDBOX_")}
         process = subprocess.Popen(
-            [sys.executable, "-m", "marketplace.payments.sandbox", "--port", "0", "--book", str(self._book)],
+            [sys.executable, "-m", "marketplace.payments.sandbox", "--port", "0", "--book", str(self._book)]
+            + list(self._options),
             cwd=Path(__file__).parent.parent,
             env=environment,
             stdout=subprocess.PIPE,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 
 import click
 
 from marketplace.payments.sandbox.app import DEFAULT_KEY, DEFAULT_MERCHANT, Options
+from marketplace.payments.sandbox.organizations import read_file
 from marketplace.payments.sandbox.server import Server, raise_interrupt
 
 
@@ -35,6 +37,13 @@ from marketplace.payments.sandbox.server import Server, raise_interrupt
 @click.option("--key", "keys", multiple=True, default=[DEFAULT_KEY], envvar="SANDBOX_KEYS", show_default=True)
 @click.option("--merchant", default=DEFAULT_MERCHANT, envvar="SANDBOX_MERCHANT", help="Named on the payment page.")
 @click.option("--public-url", default=None, envvar="SANDBOX_PUBLIC_URL", help="Where browsers find it.")
+@click.option(
+    "--organizations",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    envvar="SANDBOX_ORGANIZATIONS",
+    help="A JSON list of {id, name, canReceivePayments} to connect at the start; may be absent.",
+)
 @click.option("--verbose", is_flag=True, help="Log every request.")
 def main(
     port: int,
@@ -43,14 +52,17 @@ def main(
     keys: tuple[str, ...],
     merchant: str,
     public_url: str | None,
+    organizations: Path | None,
     verbose: bool,
 ) -> None:
     """Serve a payment provider of our own, with play money, on this machine only."""
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.INFO if verbose else logging.WARNING)
     try:
-        server = Server(Options(book.absolute(), keys, merchant, time_factor, public_url or None), port)
-    except (OSError, ValueError) as error:
+        connected = read_file(organizations) if organizations else ()
+        options = Options(book.absolute(), keys, merchant, time_factor, public_url or None, connected)
+        server = Server(options, port)
+    except (OSError, ValueError, sqlite3.Error) as error:
         sys.exit(f"The payment sandbox cannot start: {error}")
     signal.signal(signal.SIGTERM, raise_interrupt)
     print(f"Payment sandbox ready on {server.url} (no real money, book {book})", flush=True)

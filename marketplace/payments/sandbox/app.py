@@ -20,6 +20,7 @@ from marketplace.payments.sandbox.book import Book
 from marketplace.payments.sandbox.deliverer import Deliverer
 from marketplace.payments.sandbox.faults import Faults
 from marketplace.payments.sandbox.idempotency import Turns
+from marketplace.payments.sandbox.organizations import Organization, connect
 from marketplace.payments.sandbox.refusals import ApiRefusal
 from marketplace.payments.sandbox.server_state import ServerState, state_of
 from marketplace.payments.sandbox.shapes import Profile
@@ -38,7 +39,7 @@ class Options:
 
     Each key of `keys` is a profile of its own, so that somebody else's payments exist. `time_factor` divides
     Mollie's waits between call-backs and between the states of a refund. `public_url` is where browsers find the
-    sandbox when that is not where the API's caller finds it.
+    sandbox when that is not where the API's caller finds it. `organizations` are connected from the start.
     """
 
     book: Path
@@ -46,6 +47,7 @@ class Options:
     merchant: str = DEFAULT_MERCHANT
     time_factor: float = 1.0
     public_url: str | None = None
+    organizations: tuple[Organization, ...] = ()
 
     def __post_init__(self) -> None:
         """ValueError unless the keys are test keys: a real key has no business here."""
@@ -64,6 +66,9 @@ def create_sandbox(options: Options) -> Flask:
     public_host = urlsplit(options.public_url or "").hostname
     app.config["TRUSTED_HOSTS"] = ["localhost", ".localhost", "127.0.0.1", "[::1]", *filter(None, [public_host])]
     book = Book(options.book)
+    with book.transaction() as db:
+        for organization in options.organizations:
+            connect(db, organization)
     app.extensions["sandbox"] = ServerState(
         book=book,
         deliverer=Deliverer(book, options.time_factor),

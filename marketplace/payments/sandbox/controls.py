@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from dataclasses import asdict
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from marketplace.payments.sandbox import bodies, lifecycle, payments, refunds, routes
-from marketplace.payments.sandbox.book import advance_clock, new_id, now_in
+from marketplace.payments.sandbox import bodies, lifecycle, organizations, payments, refunds, routes
+from marketplace.payments.sandbox.book import advance_clock, now_in
 from marketplace.payments.sandbox.refusals import ApiRefusal, no_such, unprocessable
 from marketplace.payments.sandbox.server_state import state_of
 from marketplace.payments.sandbox.shapes import instant
 
 controls = Blueprint("controls", __name__, url_prefix="/_sandbox")
 
-ORGANIZATION_ID = re.compile(r"org_[A-Za-z0-9]{4,40}")
 #: Longer than a year and a half of Mollie's terms at once is a mistake.
 ADVANCE_MAXIMUM_S = 500 * 24 * 3600
 
@@ -31,23 +29,10 @@ def refuse_other_sites() -> None:
 @controls.post("/organizations")
 def register_organization() -> Response:
     """Connect an organisation, or change a connected one: {id?, name, canReceivePayments?}."""
-    body = bodies.read_json(request.get_data())
-    organization_id = body.get("id") or new_id("org_")
-    name, can_receive = body.get("name"), body.get("canReceivePayments", True)
-    if not isinstance(organization_id, str) or not ORGANIZATION_ID.fullmatch(organization_id):
-        raise unprocessable("id", "As in 'org_1234567'.")
-    if not isinstance(name, str) or not name.strip():
-        raise unprocessable("name", "The name is missing.")
-    if not isinstance(can_receive, bool):
-        raise unprocessable("canReceivePayments", "true or false.")
+    organization = organizations.read(bodies.read_json(request.get_data()))
     with state_of(current_app).book.transaction() as db:
-        db.execute(
-            "INSERT INTO organizations (id, name, can_receive_payments) VALUES (?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
-            " can_receive_payments = excluded.can_receive_payments",
-            (organization_id, name, can_receive),
-        )
-    return jsonify(id=organization_id, name=name, canReceivePayments=can_receive)
+        organizations.connect(db, organization)
+    return jsonify(organization.as_json())
 
 
 @controls.post("/clock")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,7 +61,8 @@ def test_a_kill_between_the_work_and_the_answer_does_the_work_once(process: Sand
 
     ordering = threading.Thread(target=order)
     ordering.start()
-    while not Sandbox(sandbox.url).call("GET", "payments").json()["count"]:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not Sandbox(sandbox.url).call("GET", "payments").json()["count"]:
         pass
     process.kill()
     ordering.join()
@@ -96,3 +100,36 @@ def test_it_listens_to_this_machine_only(process: SandboxProcess) -> None:
     sandbox = process.start()
     assert sandbox.url.startswith("http://127.0.0.1:")
     assert requests.get(f"{sandbox.url}/_sandbox", timeout=10).status_code == 200
+
+
+def test_merchants_of_a_file_are_connected_from_the_start(tmp_path: Path) -> None:
+    listed = tmp_path / "organizations.json"
+    listed.write_text('[{"id": "org_12345", "name": "Primeur"}, {"name": "Savon", "canReceivePayments": false}]')
+    process = SandboxProcess(tmp_path / "book.sqlite", "--organizations", str(listed))
+    try:
+        organizations = process.start().book()["organizations"]
+    finally:
+        process.kill()
+    assert {(o["name"], o["can_receive_payments"]) for o in organizations} == {("Primeur", 1), ("Savon", 0)}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "word"),
+    [
+        ("--organizations", "no-list.json", "not a list of organisations"),
+        ("--organizations", "no-name.json", "name"),
+        ("--book", "no-book.sqlite", "not a database"),
+        ("--key", "live_real", "test_"),
+    ],
+)
+def test_it_says_why_it_cannot_start(tmp_path: Path, option: str, value: str, word: str) -> None:
+    (tmp_path / "no-list.json").write_text("{}")
+    (tmp_path / "no-name.json").write_text('[{"id": "org_12345"}]')
+    (tmp_path / "no-book.sqlite").write_text("Once upon a time there was a file that was no database at all.")
+    given = value if option == "--key" else str(tmp_path / value)
+    command = [sys.executable, "-m", "marketplace.payments.sandbox", "--port", "0"]
+    command += ["--book", str(tmp_path / "book.sqlite"), option, given]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("The payment sandbox cannot start: ")
+    assert word in ended.stderr
