@@ -30,6 +30,7 @@ def environment() -> Environment:
         lambda words: words, lambda one, many, n: one if n == 1 else many, newstyle=True
     )
     environment.globals["url_for"] = lambda endpoint, **values: f"/{endpoint}"
+    environment.globals["sentence"] = lambda code, label: f"Écrivez : {label} ({code})."
     environment.globals["csrf_token"] = lambda: "token"
     environment.filters["money"] = in_euros
     return environment
@@ -66,6 +67,16 @@ def test_a_field_is_tied_to_its_label_its_hint_and_its_error(environment: Enviro
     assert words(one(tree, "#phone-erreur")) == "Erreur : Écrivez dix chiffres."
     assert words(one(tree, "label[for=phone]")) == "Téléphone (obligatoire)"
     assert "required" in box.attributes
+
+
+def test_a_code_is_worded_with_the_label_and_alike_in_the_summary(environment: Environment) -> None:
+    tree = drawn(
+        environment,
+        "{{ page.error_summary(errors, {'phone': 'Téléphone'}) }}{{ forms.field({}, errors, 'phone', 'Téléphone') }}",
+        errors={"phone": ["not_a_phone"]},
+    )
+    assert words(one(tree, ".summary a")) == "Écrivez : Téléphone (not_a_phone)."
+    assert words(one(tree, "#phone-erreur")) == "Erreur : Écrivez : Téléphone (not_a_phone)."
 
 
 def test_a_field_without_fault_claims_none(environment: Environment) -> None:
