@@ -72,10 +72,22 @@ _BY_EAN = text(
 )
 _SUGGEST = text(
     """
-    SELECT word, stem FROM vocabulary
+    SELECT word FROM vocabulary
     WHERE folded LIKE :prefix AND product_qty > 0
     ORDER BY product_qty DESC, word
     LIMIT 40
+    """
+)
+_SUGGEST_AFTER = text(
+    """
+    SELECT word, count(*) AS product_qty
+    FROM (
+        SELECT counted_words FROM product_search WHERE head @@ CAST(:wide AS tsquery)
+        ORDER BY score DESC, product_id DESC
+        LIMIT 201
+    ) AS hits, unnest(counted_words) AS word
+    GROUP BY word
+    ORDER BY 2 DESC, 1
     """
 )
 
@@ -132,8 +144,7 @@ def find_products(
     if ids:
         return _page(ids, page)
     last_resort = meant or asked
-    for but in (1, len(last_resort.words) - 1) if len(last_resort.words) > 1 else ():
-        some = french.any_of(last_resort, but=but)
+    for some in french.relaxed(last_resort):
         ids = ranked(last_resort, some, some)
         if ids:
             return _page(
@@ -149,16 +160,25 @@ def find_products(
 def suggest(session: Session, typed: str, *, limit: int = 8) -> list[str]:
     """What somebody may be about to type: `typed` with its last word completed, the most frequent first.
 
-    From two letters on; each word once, in its most frequent number and gender.
+    From two letters on, or one after another word; each word once, in its most frequent number and gender. Words
+    before the last are kept true: something is found for each of the answers.
     """
-    before, last = _split_last(french.normal(typed))
+    before, last = _split_last(french.normal(typed[: french.QUERY_CHARACTERS]))
     prefix = french.fold(last)
-    if len(prefix) < 2:
-        return []
-    found: dict[str, str] = {}
-    for row in session.execute(_SUGGEST, {"prefix": f"{prefix}%"}):
-        found.setdefault(row.stem, before + row.word)
-    return list(found.values())[:limit]
+    context = french.query(before)
+    if context and prefix:
+        rows = session.execute(_SUGGEST_AFTER, {"wide": context.wide})
+        near = [row.word for row in rows if french.fold(row.word).startswith(prefix)]
+        given = {word.surface for word in context.words}
+        words = [word for word in near if word not in given]
+    elif len(prefix) > 1:
+        words = list(session.scalars(_SUGGEST, {"prefix": f"{prefix}%"}))
+    else:
+        words = []
+    proposed: dict[str, str] = {}
+    for word in words:
+        proposed.setdefault("".join(part.form for part in french.words(word)), before + word)
+    return list(proposed.values())[:limit]
 
 
 def _split_last(typed: str) -> tuple[str, str]:

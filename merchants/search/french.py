@@ -21,7 +21,7 @@ from pathlib import Path
 
 # The class itself: `snowballstemmer.stemmer()` silently becomes PyStemmer where that is installed, and the two
 # differ on some words; two web machines would then write different stems.
-from snowballstemmer.french_stemmer import FrenchStemmer  # type: ignore[import-untyped]  # ships no types
+from snowballstemmer.french_stemmer import FrenchStemmer
 
 VERSION = 1
 
@@ -64,6 +64,11 @@ _UNITS = {
 }
 _LIGATURES = str.maketrans(
     {"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
+)
+#: Forms that Snowball would cut down to another good of the market hall: crème, sauce, mer, oreille, manger, colle…
+_WHOLE = frozenset(
+    ("cabane", "cassi", "collant", "cremant", "dose", "epicea", "fondant", "manga", "mere", "navette", "oreiller")
+    + ("pater", "saucisse", "selle", "vae")
 )
 _RUN = re.compile(r"[^\W_]+")
 _NUMBER_OR_LETTERS = re.compile(r"\d+|\D+")
@@ -165,7 +170,7 @@ def form(folded: str) -> str:
 @lru_cache(maxsize=50_000)
 def stem(form_: str) -> str:
     """What Snowball leaves of a form. A new stemmer each time: it keeps its word in itself, and threads share us."""
-    return str(FrenchStemmer().stemWord(form_)) or form_
+    return form_ if form_ in _WHOLE else str(FrenchStemmer().stemWord(form_))
 
 
 def words(text: str) -> list[Word]:
@@ -175,11 +180,12 @@ def words(text: str) -> list[Word]:
 
 def _all_words(text: str) -> Iterator[Word]:
     """Every word of a normal text, stop words included; digits and their unit apart ("75cl", "75 cl")."""
-    group, last_end, after_number = 0, -1, False
+    group, last_end, is_elided, after_number = 0, 0, False, False
     for run in _RUN.finditer(text):
-        if text[last_end : run.start()] not in ("-", "'"):
+        if is_elided or text[last_end : run.start()] not in ("-", "'"):
             group += 1
         last_end = run.end()
+        is_elided = run[0] in _ELIDED and text[last_end : last_end + 1] == "'"  # d'agneau is no compound
         start = run.start()
         for surface in _NUMBER_OR_LETTERS.findall(run[0]) if run[0][0].isdigit() else [run[0]]:
             if start > run.start():
@@ -193,8 +199,6 @@ def _all_words(text: str) -> Iterator[Word]:
                 yield Word(surface, form_, stem(form_), start, end, group)
             after_number = surface.isdigit()
             start = end
-        if run[0] in _ELIDED and text[last_end : last_end + 1] == "'":
-            last_end = -1  # d'agneau: the elided letter is no part of a compound
 
 
 def _groups(found: list[Word]) -> Iterator[list[Word]]:
@@ -226,9 +230,9 @@ def stems(text: str) -> set[str]:
     return found
 
 
-def document(*, title: str, brand: str, kind: str, shop: str, description: str) -> Document:
-    """The search texts of a product: `head` from its title, brand, kind and shop, `body` from all."""
-    head = stems(title) | stems(brand) | stems(kind) | stems(shop)
+def document(*, title: str, brand: str, heading: str, shop: str, description: str) -> Document:
+    """The search texts of a product; `heading` are the words of its kind and its shop's trade."""
+    head = stems(title) | stems(brand) | stems(heading) | stems(shop)
     body = head | stems(description)
     return Document(head=" ".join(sorted(head)), body=" ".join(sorted(body)))
 
@@ -248,12 +252,13 @@ def query(text: str) -> Query | None:
     )
 
 
-def any_of(asked: Query, *, but: int) -> str:
-    """A tsquery text for hits that lack `but` of the words (all but one of them, or any single one)."""
+def relaxed(asked: Query) -> list[str]:
+    """tsquery texts for products that lack some of the words: all but one of them, then any single one."""
     parts = list(dict.fromkeys(word.stem for word in asked.words))
-    if but == 1:
-        return "|".join("&".join(parts[:at] + parts[at + 1 :]) for at in range(len(parts)))
-    return "|".join(parts)
+    if len(parts) < 2:
+        return []
+    all_but_one = "|".join("&".join(parts[:at] + parts[at + 1 :]) for at in range(len(parts)))
+    return [all_but_one] if len(parts) == 2 else [all_but_one, "|".join(parts)]
 
 
 @dataclass(slots=True)
@@ -276,9 +281,10 @@ def _units(text: str) -> list[_Unit]:
         kept = [part for part in parts if part.surface not in _STOP]
         if not kept:
             continue
-        if sum(len(unit.words) for unit in units) + len(kept) > QUERY_WORDS:
+        room = QUERY_WORDS - sum(len(unit.words) for unit in units)
+        if not room:
             break
-        unit = _unit(kept, _compound(parts))
+        unit = _unit(kept[:room], _compound(parts) if len(kept) <= room else None)
         if either:
             before = units.pop()
             unit = _Unit(
@@ -348,7 +354,7 @@ def _all_of(parts: tuple[str, ...]) -> str:
 def surface_words(text: str) -> list[Word]:
     """The words of a text that may be proposed to somebody who types or mistypes: letters only, three or more.
 
-    Compounds come also in one piece: surface "tire-bouchon", form "tirebouchon".
+    Compounds come also in one piece, after their parts: surface "tire-bouchon", form "tirebouchon".
     """
     text = normal(text)
     found: list[Word] = []
@@ -359,6 +365,12 @@ def surface_words(text: str) -> list[Word]:
             form_ = form("".join(part.form for part in parts))
             found.append(Word(text[start:end], form_, stem(form_), start, end, parts[0].group))
     return [word for word in found if len(word.form) > 2 and word.form.isalpha()]
+
+
+@lru_cache(maxsize=1)
+def synonym_words() -> tuple[Word, ...]:
+    """The single words for which synonyms.csv has an answer, though no product may bear them."""
+    return tuple(asked[0] for rows in _synonyms().values() for asked, _ in rows[:1] if len(asked) == 1)
 
 
 @lru_cache(maxsize=1)

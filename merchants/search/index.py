@@ -16,36 +16,11 @@ from sqlalchemy.orm import Session
 
 from merchants.models import Product, Shop
 from merchants.search import french, ranking, slips
+from merchants.search.headings import KIND_WORDS, TRADE_WORDS
 from merchants.search.models import ProductSearch, Vocabulary
 
 #: Rows of one statement: large enough that the round trip no longer counts, small enough for a few MB.
 BATCH = 500
-
-#: Words that are true of every product of a kind and by which people ask for it; a kind that holds all sorts has
-#: none, or "chaussure" would find each shirt.
-_KIND_WORDS = {
-    "livre-neuf": "livre",
-    "livre-occasion": "livre d'occasion",
-    "presse": "presse",
-    "viande": "viande",
-    "charcuterie": "charcuterie",
-    "plat-prepare": "plat préparé, traiteur",
-    "fromage": "fromage",
-    "pain": "boulangerie",
-    "epicerie": "épicerie",
-    "confiserie": "confiserie",
-    "chocolat": "chocolat",
-    "alcool": "alcool",
-    "bouquet": "bouquet, fleurs",
-    "composition-florale": "composition, fleurs",
-    "plante": "plante",
-    "sur-mesure": "sur mesure",
-    "jouet": "jouet",
-    "lunettes-soleil": "optique",
-    "bijou": "bijou",
-    "bon-achat": "bon d'achat, carte cadeau",
-    "prestation": "atelier",
-}
 
 _UPSERT = text(
     """
@@ -92,27 +67,25 @@ class _Row:
     shop_id: int
     kind: str
     title_words: str
-    words: dict[str, french.Word]
+    counted_words: set[str]
     document: french.Document
 
 
 def index_products(session: Session, product_ids: Iterable[int]) -> None:
     """Afterwards search finds each of these products as it now is, and no longer those that are not published."""
     change: Counter[str] = Counter()
-    known: dict[str, french.Word] = {}
     for batch in _batches(sorted(set(product_ids))):
         counted = _counted_words(session, batch)
         rows = _read(session, batch)
         _write(session, rows)
         _remove(session, set(batch) - {row.product_id for row in rows})
         for row in rows:
-            known.update(row.words)
             old = counted.pop(row.product_id, set())
-            change.update(row.words.keys() - old)
-            change.subtract(old - row.words.keys())
+            change.update(row.counted_words - old)
+            change.subtract(old - row.counted_words)
         for words_gone in counted.values():
             change.subtract(words_gone)
-    _count(session, change, known)
+    _count(session, change)
 
 
 def unindex_products(session: Session, product_ids: Iterable[int]) -> None:
@@ -122,7 +95,7 @@ def unindex_products(session: Session, product_ids: Iterable[int]) -> None:
         for words_gone in _counted_words(session, batch).values():
             change.subtract(words_gone)
         _remove(session, set(batch))
-    _count(session, change, {})
+    _count(session, change)
 
 
 def rebuild(session: Session, *, progress: Callable[[int, int], None] | None = None) -> int:
@@ -134,7 +107,6 @@ def rebuild(session: Session, *, progress: Callable[[int, int], None] | None = N
     total = session.scalar(select(func.count()).select_from(Product)) or 0
     done, last, indexed = 0, 0, 0
     product_qty: Counter[str] = Counter()
-    known: dict[str, french.Word] = {}
     while True:
         batch = session.scalars(select(Product.id).where(Product.id > last).order_by(Product.id).limit(BATCH)).all()
         if not batch:
@@ -143,13 +115,12 @@ def rebuild(session: Session, *, progress: Callable[[int, int], None] | None = N
         _write(session, rows)
         _remove(session, set(batch) - {row.product_id for row in rows})
         for row in rows:
-            known.update(row.words)
-            product_qty.update(row.words.keys())
+            product_qty.update(row.counted_words)
         done, last, indexed = done + len(batch), batch[-1], indexed + len(rows)
         if progress:
             progress(done, total)
     session.execute(delete(Vocabulary))
-    _count(session, product_qty, known)
+    _count(session, product_qty)
     return indexed
 
 
@@ -227,21 +198,17 @@ def _read(session: Session, product_ids: Sequence[int]) -> list[_Row]:
     )
     found = []
     for row in rows:
-        kind = _KIND_WORDS.get(row.kind, "")
+        heading = f"{KIND_WORDS.get(row.kind, '')} / {TRADE_WORDS.get(row.trade, '')}"
         document = french.document(
             title=row.name,
             brand=row.brand,
-            kind=f"{kind} {row.trade.replace('-', ' ')}",
+            heading=heading,
             shop=row.shop,
             description=row.description,
         )
-        # Not the trade's: it is a key without accents, and nobody wants it proposed.
-        counted = [word for text in (row.name, row.brand, kind, row.shop) for word in french.surface_words(text)]
-        found.append(
-            _Row(
-                row.id, row.shop_id, row.kind, ranking.title_words(row.name), {w.surface: w for w in counted}, document
-            )
-        )
+        sources = (row.name, row.brand, heading, row.shop)
+        counted = {word.surface for source in sources for word in french.surface_words(source)}
+        found.append(_Row(row.id, row.shop_id, row.kind, ranking.title_words(row.name), counted, document))
     return found
 
 
@@ -257,7 +224,7 @@ def _write(session: Session, rows: list[_Row]) -> None:
             "kind": [row.kind for row in rows],
             "score": [ranking.static_score(row.product_id, 0) for row in rows],
             "title_words": [row.title_words for row in rows],
-            "counted": [" ".join(sorted(row.words)) for row in rows],
+            "counted": [" ".join(sorted(row.counted_words)) for row in rows],
             "head": [row.document.head for row in rows],
             "body": [row.document.body for row in rows],
         },
@@ -269,22 +236,20 @@ def _remove(session: Session, product_ids: set[int]) -> None:
         session.execute(delete(ProductSearch).where(ProductSearch.product_id.in_(sorted(product_ids))))
 
 
-def _count(session: Session, change: Counter[str], known: dict[str, french.Word]) -> None:
-    """Add to the vocabulary's counts, words in sorted order; a word that leaves needs no forms, its row exists."""
+def _count(session: Session, change: Counter[str]) -> None:
+    """Add to the vocabulary's counts, words in sorted order."""
     moved = sorted(word for word, by in change.items() if by)
-    for batch in (moved[start : start + BATCH * 4] for start in range(0, len(moved), BATCH * 4)):
-        found = [known.get(word) for word in batch]
+    for start in range(0, len(moved), BATCH * 4):
+        # A compound comes last, after its parts; a word that an older version counted may be none today.
+        found = [read[-1] for read in map(french.surface_words, moved[start : start + BATCH * 4]) if read]
         session.execute(
             _COUNT_WORDS,
             {
-                "word": batch,
-                "folded": [french.fold(word) for word in batch],
-                "form": [word.form if word else "" for word in found],
-                "stem": [word.stem if word else "" for word in found],
-                "product_qty": [change[word] for word in batch],
-                "keys": [
-                    " ".join(map(str, slips.keys(french.fold(word.surface), word.form))) if word else ""
-                    for word in found
-                ],
+                "word": [word.surface for word in found],
+                "folded": [french.fold(word.surface) for word in found],
+                "form": [word.form for word in found],
+                "stem": [word.stem for word in found],
+                "product_qty": [change[word.surface] for word in found],
+                "keys": [" ".join(map(str, slips.keys(french.fold(word.surface), word.form))) for word in found],
             },
         )

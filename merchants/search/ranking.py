@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from zlib import crc32
+from hashlib import blake2b
 
 from merchants.search.french import Word, words
 
@@ -43,12 +43,17 @@ def draw_of(product_id: int, on: date) -> int:
 
 def static_score(product_id: int, draw: int) -> int:
     """A number below 2**20, the same for every reader of one draw. A product that is new has draw 0."""
-    return crc32(f"{product_id}:{draw}".encode()) >> 12
+    return _lot(f"score:{product_id}:{draw}") >> 12
 
 
 def shop_turn(shop_id: int, on: date) -> int:
     """The shop's place of the day when shops take turns."""
-    return crc32(f"{on.isoformat()}:{shop_id}".encode())
+    return _lot(f"turn:{shop_id}:{on.isoformat()}")
+
+
+def _lot(ticket: str) -> int:
+    """32 bits drawn for a ticket. Not a checksum: CRCs of neighbouring days would keep the shops in one order."""
+    return int.from_bytes(blake2b(ticket.encode(), digest_size=4).digest())
 
 
 def title_words(title: str) -> str:

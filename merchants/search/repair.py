@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -65,7 +66,9 @@ def corrected(session: Session, query: str) -> str | None:
 
 
 def _known(session: Session, stems: list[str]) -> set[str]:
-    return set(session.scalars(_KNOWN, {"stems": sorted(set(stems))}))
+    """Those of the stems that the catalogue or the table of synonyms knows."""
+    answered = {word.stem for word in french.synonym_words()}
+    return answered.intersection(stems) | set(session.scalars(_KNOWN, {"stems": sorted(set(stems))}))
 
 
 def _is_described(session: Session, word: Word) -> bool:
@@ -76,22 +79,30 @@ def _meant(session: Session, word: Word) -> str:
     """What to write for an unknown word; nothing when nothing is near."""
     if not word.form.isalpha():
         return ""
-    halves = _halves(word.surface)
     freed = [(letter, word.surface[len(letter) :]) for letter in _ELISIONS if word.surface.startswith(letter)]
-    parts = [rest for _, rest in freed if len(rest) > 2] + [part for half in halves for part in half]
-    known = _known(session, [_stem(part) for part in parts]) if parts else set()
+    freed = [(letter, rest) for letter, rest in freed if len(rest) > 2 and french.fold(rest)[:1] in "aeiouyh"]
+    known = _known(session, [_stem(rest) for _, rest in freed]) if freed else set()
     for letter, rest in freed:
-        if len(rest) > 2 and _stem(rest) in known and french.fold(rest)[:1] in "aeiouyh":
+        if _stem(rest) in known:
             return f"{letter}'{rest}"
     folded = french.fold(word.surface)
-    near = session.execute(_NEAR, {"keys": slips.keys(folded, word.form)})
-    meant = slips.nearest(folded, word.form, (slips.Known(*row) for row in near))
+    near = [slips.Known(*row) for row in session.execute(_NEAR, {"keys": slips.keys(folded, word.form)})]
+    meant = slips.nearest(folded, word.form, near + _answered())
     if meant:
         return meant.word
+    halves = _halves(word.surface)
+    known = _known(session, [_stem(part) for half in halves for part in half]) if halves else set()
     for one, two in halves:
         if _stem(one) in known and _stem(two) in known:
             return f"{one} {two}"
     return ""
+
+
+@lru_cache(maxsize=1)
+def _answered() -> list[slips.Known]:
+    return [
+        slips.Known(word.surface, french.fold(word.surface), word.form, word.stem, 1) for word in french.synonym_words()
+    ]
 
 
 def _stem(surface: str) -> str:

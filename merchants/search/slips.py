@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from zlib import crc32
 
 from rapidfuzz.distance import OSA
@@ -23,7 +24,9 @@ _SOUNDS = tuple(
     for pattern, replacement in (
         (r"eaux?|aux?", "o"),
         (r"ph", "f"),
-        (r"s?c(?=[eiy])|sc(?=h)", "s"),
+        (r"ti(?=on|el|eu)", "ssi"),
+        (r"s?c(?=[eiy])|sc(?=h)", "ss"),
+        (r"oua|oi(?!n(?![aeiouy]))", "wa"),
         (r"(?<=^or)ch|(?<=psy)ch|ch(?=[rl])", "k"),  # orchidée, psychologie, chrome
         (r"ch", "S"),
         (r"qu?|ck?|k", "k"),
@@ -33,7 +36,7 @@ _SOUNDS = tuple(
         (r"[ea][nm](?![aeiouynm])", "A"),
         (r"ain|ein|[iy][nm](?![aeiouynm])", "I"),
         (r"y", "i"),
-        (r"z|(?<=[aeiou])s(?=[aeiou])", "z"),
+        (r"z", "s"),
         (r"(.)\1", r"\1"),
         (r"(?<=..)(es|e|t|d|s|x)$", ""),
     )
@@ -51,6 +54,7 @@ class Known:
     product_qty: int
 
 
+@lru_cache(maxsize=20_000)
 def sound(form: str) -> str:
     """Roughly how a form is heard; words that only spelling tells apart are equal in it ("couto", "couteau")."""
     for pattern, replacement in _SOUNDS:
@@ -90,7 +94,7 @@ def nearest(folded: str, form: str, candidates: Iterable[Known]) -> Known | None
     heard = {sound(folded), sound(form)}
     for candidate in candidates:
         slips = OSA.distance(form, candidate.form)
-        if slips > 1 and heard & {sound(candidate.folded), sound(candidate.form)}:
+        if 1 < slips < 5 and heard & {sound(candidate.folded), sound(candidate.form)}:
             slips = 1
         if slips > slips_allowed(form):
             continue

@@ -28,7 +28,7 @@ class Market:
         session.add(self.merchant)
         session.flush()
 
-    def shop(self, name: str, *, trade: str = "epicerie") -> int:
+    def shop(self, name: str, *, trade: str = "deco") -> int:
         if name not in self.shops:
             shop = Shop(
                 merchant_id=self.merchant.id, slug=f"shop-{len(self.shops)}", name=name, sort_name=name.lower(),
@@ -42,7 +42,7 @@ class Market:
 
     def shelve(
         self, name: str, *, shop: str = "Au Panier", brand: str = "", kind: str = "maison", description: str = "",
-        ean: str = "", trade: str = "epicerie", is_published: bool = True,
+        ean: str = "", trade: str = "deco", is_published: bool = True,
     ) -> Product:  # fmt: skip
         """A product that search does not know yet."""
         shop_id = self.shop(shop, trade=trade)
