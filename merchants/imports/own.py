@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from marketplace.drawings.catalogue import RANGE_OF
 from merchants.imports import cells as cell
 from merchants.imports.assembling import assemble
 from merchants.imports.cells import CellError, Cells, fold, slug
@@ -89,8 +90,8 @@ def _kind(default_kind: str | None) -> Callable[[str], str]:
 
 
 def _drawing(value: str) -> str:
-    key = slug(value, 64)
-    if not key or "/" in value:
+    key = fold(value)
+    if key not in RANGE_OF:
         raise CellError("drawing_unknown")
     return key
 

@@ -28,7 +28,7 @@ def faults(catalogue: ParsedCatalogue) -> list[tuple[int, str, str]]:
 def test_a_full_row_says_everything_about_an_article() -> None:
     catalogue = parse(
         HEADER + "tomme-b;;Tomme de brebis;;fromage;Ferme du Pré;Pâte pressée, six mois.;12,50;14;3017620422003;"
-        "420;600;400 g;lait;fromage-tomme;lait=brebis|affinage=6 mois\n"
+        "420;600;400 g;lait;cheese-wedge;lait=brebis|affinage=6 mois\n"
     )
     assert catalogue.problems == ()
     assert catalogue.products == (
@@ -52,7 +52,7 @@ def test_a_full_row_says_everything_about_an_article() -> None:
             ),
             brand="Ferme du Pré",
             description="Pâte pressée, six mois.",
-            drawing="fromage-tomme",
+            drawing="cheese-wedge",
             allergens=("lait",),
             details={"lait": "brebis", "affinage": "6 mois"},
         ),
@@ -113,9 +113,7 @@ def test_two_products_of_one_name_stay_two() -> None:
         ("b;;Bol\u202e;;maison;;;8;;;;;;;;", (2, "nom", "control_character")),
     ],
 )
-def test_a_slip_is_named_by_line_and_column_and_its_article_stays_out(
-    row: str, expected: tuple[int, str, str]
-) -> None:
+def test_a_slip_is_named_by_line_and_column_and_its_article_stays_out(row: str, expected: tuple[int, str, str]) -> None:
     catalogue = parse(HEADER + row + "\n")
     assert faults(catalogue) == [expected]
     assert catalogue.products == ()
@@ -142,9 +140,7 @@ def test_a_reference_used_twice_is_refused_at_the_second_row() -> None:
         ("p-s;p;Pull;S;vetement;59\np-m;p;Pull;M;vetement;?\n", (3, "prix", "price_not_number")),
     ],
 )
-def test_an_article_whose_rows_contradict_each_other_stays_out_whole(
-    rows: str, expected: tuple[int, str, str]
-) -> None:
+def test_an_article_whose_rows_contradict_each_other_stays_out_whole(rows: str, expected: tuple[int, str, str]) -> None:
     catalogue = parse("reference;article;nom;declinaison;genre;prix\n" + rows)
     assert faults(catalogue) == [expected]
     assert catalogue.products == ()

@@ -146,9 +146,7 @@ def test_the_apostrophe_that_disarms_a_formula_is_not_the_text() -> None:
         (b"Bonjour", "not_a_catalogue", "plain_text"),
     ],
 )
-def test_what_is_no_catalogue_is_refused_with_what_it_looks_like(
-    content: bytes, code: str, looks_like: str
-) -> None:
+def test_what_is_no_catalogue_is_refused_with_what_it_looks_like(content: bytes, code: str, looks_like: str) -> None:
     error = refusal(content)
     assert (error.code, error.details["looks_like"]) == (code, looks_like)
 
