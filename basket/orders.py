@@ -181,13 +181,19 @@ def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> Place
 
 
 def _find_placed(session: Session, command: PlaceOrder) -> PlacedOrder | None:
+    request_hash = session.scalar(select(Order.request_hash).where(Order.checkout_key == command.checkout_key))
+    if request_hash is not None and request_hash != command.fingerprint():
+        raise KeyUsedOtherwise()
+    return find_by_key(session, command.checkout_key)
+
+
+def find_by_key(session: Session, checkout_key: str) -> PlacedOrder | None:
+    """The order that a checkout key has made, with its latest attempt to pay."""
     row = session.execute(
-        select(Order.id, Order.code, Order.token, Order.request_hash).where(Order.checkout_key == command.checkout_key)
+        select(Order.id, Order.code, Order.token).where(Order.checkout_key == checkout_key)
     ).one_or_none()
     if row is None:
         return None
-    if row.request_hash != command.fingerprint():
-        raise KeyUsedOtherwise()
     payment_id = session.scalars(
         select(Payment.id).where(Payment.reference == row.code).order_by(Payment.attempt.desc()).limit(1)
     ).one()
@@ -338,6 +344,12 @@ def take_payment(session: Session, *, payment_id: int, clock: Clock) -> None:
     _confirm(session, order, payment, now)
 
 
+def take_payment_if_paid(session: Session, *, payment_id: int, clock: Clock) -> None:
+    """The same at once, for a resident who waits before the page: the job finds it done."""
+    if session.get_one(Payment, payment_id).state == "paid":
+        take_payment(session, payment_id=payment_id, clock=clock)
+
+
 def _confirm(session: Session, order: Order, payment: Payment, now: datetime) -> None:
     stock.sell(session, reference=order.code, actor=f"order:{order.code}", now=now)
     bookings.confirm_place(session, reference=order.code)
@@ -419,7 +431,7 @@ def lapse(session: Session, *, order_id: int, now: datetime) -> bool:
     order = session.get_one(Order, order_id, with_for_update=True, populate_existing=True)
     if order.state != "awaiting_payment" or order.hold_until_at > now:
         return False
-    if session.scalar(select(Payment.id).where(Payment.reference == order.code, Payment.state == "paid")) is not None:
+    if _has_paid_attempt(session, order.code):
         return False  # paid at the last minute; the job that confirms it is on its way
     _let_go(session, order, "lapse", now)
     return True
@@ -430,10 +442,15 @@ def cancel_unpaid(session: Session, *, code: str, token: str, now: datetime) -> 
     order = _lock_order_by_code(session, code)
     if order is None or not secrets.compare_digest(order.token, token):
         raise NotFound()
-    if order.state not in ("awaiting_payment", "lapsed"):
+    if order.state not in ("awaiting_payment", "lapsed") or _has_paid_attempt(session, code):
         raise NotPossibleNow(state=order.state)
     _let_go(session, order, "cancel", now)
     order.ending = "unpaid"
+
+
+def _has_paid_attempt(session: Session, code: str) -> bool:
+    paid = select(Payment.id).where(Payment.reference == code, Payment.state == "paid").limit(1)
+    return session.scalar(paid) is not None
 
 
 def _let_go(session: Session, order: Order, event: str, now: datetime) -> None:

@@ -2,6 +2,15 @@ from __future__ import annotations
 
 from flask import Flask
 
+from basket import handlers
+from basket.views import baskets, checkout, orders
+from basket.views.visitor import basket_count
+
 
 def init(app: Flask) -> None:
-    """Pages, jobs and commands of this package."""
+    """The walk's pages and jobs (importing the handlers makes them known)."""
+    assert handlers
+    app.register_blueprint(baskets.blueprint)
+    app.register_blueprint(checkout.blueprint)
+    app.register_blueprint(orders.blueprint)
+    app.context_processor(lambda: {"basket_count": basket_count()})

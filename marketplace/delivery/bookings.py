@@ -144,6 +144,29 @@ def _open_slot(slot: Slot, round_: Round, fee: Money, load: Load) -> OpenSlot:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What every page says of the common delivery: its lowest fee, and the next window that still has room."""
+
+    fee: Money
+    next_slot: tuple[datetime, datetime] | None
+
+
+def promise(session: Session, *, now: datetime) -> Promise | None:
+    """The town's promise of delivery; None while there is no zone."""
+    fee = session.scalar(select(Zone.fee).order_by(Zone.fee).limit(1))
+    if fee is None:
+        return None
+    window = session.execute(
+        select(Slot.starts_at, Slot.ends_at)
+        .join(Round, Slot.round_id == Round.id)
+        .where(Round.state == "open", Round.cut_off_at > now, Slot.taken_stops < Slot.capacity_stops)
+        .order_by(Slot.starts_at)
+        .limit(1)
+    ).one_or_none()
+    return Promise(fee, (window[0], window[1]) if window else None)
+
+
 def hold_place(
     session: Session,
     *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date, datetime
 
 from babel.dates import format_date
@@ -9,6 +10,7 @@ from flask import Flask
 from flask_babel import get_locale
 
 from marketplace.clock import TOWN_ZONE
+from marketplace.drawings import colourway_for
 from marketplace.money import Money
 
 NARROW, FIXED = "\u202f", "\u00a0"
@@ -72,6 +74,14 @@ def km(metres: int | float) -> str:
     return f"{text if _language() == 'en' else text.replace('.', ',')}{FIXED}km"
 
 
+def slug(name: str) -> str:
+    """tomme-fermiere-du-breuil: a name as a readable end of an address; the number before it decides."""
+    plain = unicodedata.normalize("NFKD", name.lower().replace("œ", "oe").replace("æ", "ae"))
+    words = "".join(c if c.isascii() and c.isalnum() else " " for c in plain if not unicodedata.combining(c)).split()
+    return "-".join(words)[:60] or "-"
+
+
 def init(app: Flask) -> None:
-    for filter_ in (money, day, hour, when, slot, code_pairs, km):
+    app.add_template_global(colourway_for)
+    for filter_ in (money, day, hour, when, slot, code_pairs, km, slug):
         app.add_template_filter(filter_)

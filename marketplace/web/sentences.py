@@ -30,6 +30,13 @@ def worded(codes: Mapping[str, Sequence[str]], labels: Mapping[str, str]) -> dic
     return {field: sentence(codes[field][0], label=labels.get(field, "")) for field in order}
 
 
+def worded_with(
+    codes: Mapping[str, Sequence[str]], labels: Mapping[str, str], details: Mapping[str, object]
+) -> dict[str, str]:
+    """The same, for a refusal that brings details (what is left, until when)."""
+    return {field: sentence(said[0], **{"label": labels.get(field, ""), **details}) for field, said in codes.items()}
+
+
 def has_sentence(code: str) -> bool:
     return hasattr(current_app.jinja_env.get_template(TEMPLATE).module, code)
 
@@ -37,3 +44,4 @@ def has_sentence(code: str) -> bool:
 def init(app: Flask) -> None:
     app.add_template_global(sentence)
     app.add_template_global(worded)
+    app.add_template_global(worded_with)

@@ -1,0 +1,256 @@
+"""What the pages of orders show: frozen rows, read in few statements."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from basket.models import Order, OrderEvent, OrderLine, SubOrder
+from basket.rules import progress_of
+from marketplace.delivery.models import Booking
+from marketplace.errors import NotFound
+from marketplace.money import ZERO, Money
+from marketplace.payments.models import Payment, Refund
+from merchants.models import Product, Shop, Variant
+
+
+@dataclass(frozen=True, slots=True)
+class LineRow:
+    name: str
+    label: str
+    drawing: str
+    kind: str
+    variant_id: int
+    qty: int
+    unit_price: Money
+    total: Money
+    vat_bp: int
+    allergens: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShopPart:
+    """One shop's part of an order; `slug` and `awning` make it recognisable on every page."""
+
+    sub_order_id: int
+    slug: str
+    name: str
+    awning: int
+    state: str
+    goods: Money
+    ready_by_at: datetime
+    collection_code: str
+    opening_hours: str
+    street: str
+    city: str
+    phone: str
+    seller_name: str
+    seller_registration: str
+    seller_address: str
+    seller_contact: str
+    lines: tuple[LineRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRow:
+    id: int
+    state: str
+    amount: Money
+    checkout_url: str | None
+    paid_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    at: datetime
+    event: str
+    shop_name: str | None
+    to_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """An order as its resident sees it."""
+
+    id: int
+    code: str
+    token: str
+    state: str
+    ending: str | None
+    progress: str
+    mode: str
+    language: str
+    name: str
+    phone: str
+    email: str
+    street: str
+    postcode: str
+    city: str
+    access_note: str
+    shortage: str
+    delivery_fee: Money
+    book_floor: Money
+    slot: tuple[datetime, datetime] | None
+    changeable_until_at: datetime | None
+    placed_at: datetime
+    hold_until_at: datetime
+    confirmed_at: datetime | None
+    handover_code: str | None
+    parts: tuple[ShopPart, ...]
+    payment: PaymentRow | None
+    refunded: Money
+    events: tuple[EventRow, ...]
+
+    @property
+    def goods(self) -> Money:
+        return Money.total([part.goods for part in self.parts])
+
+    @property
+    def total(self) -> Money:
+        return self.goods + self.delivery_fee
+
+
+def get_order(session: Session, *, code: str, token: str) -> OrderRow:
+    """The order that a link opens; NotFound for a wrong token, as for a wrong code."""
+    order = session.scalars(select(Order).where(Order.code == code)).one_or_none()
+    if order is None or not secrets.compare_digest(order.token, token):
+        raise NotFound()
+    return _order_row(session, order)
+
+
+def get_order_by_id(session: Session, order_id: int) -> OrderRow:
+    return _order_row(session, session.get_one(Order, order_id))
+
+
+def find_order_link(session: Session, *, code: str, phone_end: str) -> tuple[str, str] | None:
+    """(code, token) for somebody who knows the number and the end of the telephone number, at least four digits."""
+    if len(phone_end) < 4:
+        return None
+    row = session.execute(select(Order.code, Order.token, Order.phone).where(Order.code == code)).one_or_none()
+    return (row.code, row.token) if row is not None and row.phone.endswith(phone_end[-4:]) else None
+
+
+def _order_row(session: Session, order: Order) -> OrderRow:
+    subs = session.execute(
+        select(SubOrder, Shop)
+        .join(Shop, SubOrder.shop_id == Shop.id)
+        .where(SubOrder.order_id == order.id)
+        .order_by(SubOrder.position)
+    ).all()
+    lines: dict[int, list[LineRow]] = {}
+    for line in session.scalars(
+        select(OrderLine)
+        .where(OrderLine.sub_order_id.in_([sub.id for sub, _ in subs]))
+        .order_by(OrderLine.sub_order_id, OrderLine.position)
+    ):
+        lines.setdefault(line.sub_order_id, []).append(line_row(line))
+    payment = session.scalars(
+        select(Payment)
+        .where(Payment.reference == order.code)
+        .order_by((Payment.id == order.payment_id).desc().nulls_last(), Payment.attempt.desc())
+        .limit(1)
+    ).one_or_none()
+    refunds = session.scalars(
+        select(Refund.amount)
+        .join(Payment, Refund.payment_id == Payment.id)
+        .where(Payment.reference == order.code, Refund.state.not_in(("failed", "canceled")))
+    ).all()
+    booking_code = session.scalar(
+        select(Booking.handover_code).where(
+            Booking.reference == order.code, Booking.state.in_(("held", "confirmed", "delivered"))
+        )
+    )
+    events = session.execute(
+        select(OrderEvent, SubOrder.shop_name)
+        .outerjoin(SubOrder, OrderEvent.sub_order_id == SubOrder.id)
+        .where(OrderEvent.order_id == order.id)
+        .order_by(OrderEvent.id)
+    )
+    slot = None
+    if order.slot_starts_at is not None and order.slot_ends_at is not None:
+        slot = (order.slot_starts_at, order.slot_ends_at)
+    return OrderRow(
+        id=order.id,
+        code=order.code,
+        token=order.token,
+        state=order.state,
+        ending=order.ending,
+        progress=progress_of([sub.state for sub, _ in subs]),
+        mode=order.mode,
+        language=order.language,
+        name=order.name,
+        phone=order.phone,
+        email=order.email,
+        street=order.street,
+        postcode=order.postcode,
+        city=order.city,
+        access_note=order.access_note,
+        shortage=order.shortage,
+        delivery_fee=order.delivery_fee,
+        book_floor=order.book_floor,
+        slot=slot,
+        changeable_until_at=order.changeable_until_at,
+        placed_at=order.placed_at,
+        hold_until_at=order.hold_until_at,
+        confirmed_at=order.confirmed_at,
+        handover_code=booking_code,
+        parts=tuple(_shop_part(sub, shop, tuple(lines.get(sub.id, ()))) for sub, shop in subs),
+        payment=None
+        if payment is None
+        else PaymentRow(payment.id, payment.state, payment.amount, payment.checkout_url, payment.paid_at),
+        refunded=Money.total(refunds) if refunds else ZERO,
+        events=tuple(EventRow(e.at, e.event, shop_name, e.to_state) for e, shop_name in events),
+    )
+
+
+def line_row(line: OrderLine) -> LineRow:
+    return LineRow(
+        name=line.name,
+        label=line.label,
+        drawing=line.drawing,
+        kind=line.kind,
+        variant_id=line.variant_id,
+        qty=line.qty,
+        unit_price=line.unit_price,
+        total=line.total,
+        vat_bp=line.vat_bp,
+        allergens=None if line.allergens is None else tuple(line.allergens),
+    )
+
+
+def _shop_part(sub: SubOrder, shop: Shop, lines: tuple[LineRow, ...]) -> ShopPart:
+    return ShopPart(
+        sub_order_id=sub.id,
+        slug=shop.slug,
+        name=sub.shop_name,
+        awning=sub.shop_awning,
+        state=sub.state,
+        goods=sub.goods,
+        ready_by_at=sub.ready_by_at,
+        collection_code=sub.collection_code,
+        opening_hours=shop.opening_hours,
+        street=shop.street,
+        city=shop.city,
+        phone=shop.phone,
+        seller_name=sub.seller_name,
+        seller_registration=sub.seller_registration,
+        seller_address=sub.seller_address,
+        seller_contact=sub.seller_contact,
+        lines=lines,
+    )
+
+
+def find_variant_name(session: Session, variant_id: int) -> str | None:
+    """What a variant is called in a sentence; None for one that does not exist."""
+    row = session.execute(
+        select(Product.name, Variant.label)
+        .join(Product, Variant.product_id == Product.id)
+        .where(Variant.id == variant_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    return f"{row.name} ({row.label})" if row.label else row.name

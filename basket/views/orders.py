@@ -1,0 +1,104 @@
+"""The order's own page: by its link, without an account; and the way to it for somebody who lost the link."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from basket import orders, queries
+from basket.schemas import FindOrder
+from marketplace.errors import GatewayError
+from marketplace.hall import the_hall
+from marketplace.ids import normalize_order_code
+from marketplace.payments.models import OPEN_STATES
+from marketplace.payments.service import cancel_attempt, open_at_provider, settle
+from marketplace.schemas import FormErrors, load_form
+from marketplace.web.access import everyone, open_to
+
+blueprint = Blueprint("orders", __name__)
+
+
+@blueprint.get("/commande/<code>/<token>")
+@open_to(everyone)
+def show(code: str, token: str) -> ResponseReturnValue:
+    """The order as it stands. While it waits for money, the provider is asked first: the resident may be back
+    before the notice (F09), or the notice may never come (F04)."""
+    hall = the_hall()
+    with hall.database.reading() as session:
+        order = queries.get_order(session, code=code, token=token)
+    if order.state in ("awaiting_payment", "lapsed") and order.payment and order.payment.state in OPEN_STATES:
+        _ask_provider(order.payment.id)
+        with hall.database.reading() as session:
+            order = queries.get_order(session, code=code, token=token)
+    return render_template("basket/order.html", order=order, is_back="retour" in request.args, now=hall.clock.now())
+
+
+def _ask_provider(payment_id: int) -> None:
+    hall = the_hall()
+    try:
+        settle(hall, payment_id)
+    except GatewayError:
+        return  # the page says that we are still checking; the poller asks again
+    with hall.database.transaction() as session:
+        orders.take_payment_if_paid(session, payment_id=payment_id, clock=hall.clock)
+
+
+@blueprint.post("/commande/<code>/<token>/payer")
+@open_to(everyone, rate="20 per minute")
+def pay(code: str, token: str) -> ResponseReturnValue:
+    hall = the_hall()
+    with hall.database.transaction() as session:
+        payment_id = orders.pay_again(
+            session,
+            code=code,
+            token=token,
+            provider_env=hall.settings.mollie_env,
+            site_url=hall.settings.site_url,
+            now=hall.clock.now(),
+        )
+    return redirect(open_at_provider(hall, payment_id) or url_for("orders.show", code=code, token=token), 303)
+
+
+@blueprint.post("/commande/<code>/<token>/abandonner")
+@open_to(everyone, rate="20 per minute")
+def give_up(code: str, token: str) -> ResponseReturnValue:
+    """The resident will not pay: what was held is free again, the basket stays."""
+    hall = the_hall()
+    with hall.database.reading() as session:
+        order = queries.get_order(session, code=code, token=token)
+    if order.payment is not None and order.payment.state in OPEN_STATES:
+        with suppress(GatewayError):
+            cancel_attempt(hall, order.payment.id)
+    with hall.database.transaction() as session:
+        orders.cancel_unpaid(session, code=code, token=token, now=hall.clock.now())
+    return redirect(url_for("basket.show"), 303)
+
+
+@blueprint.get("/ma-commande")
+@open_to(everyone)
+def find() -> ResponseReturnValue:
+    return render_template("basket/find_order.html", typed={}, codes={})
+
+
+@blueprint.post("/ma-commande")
+@open_to(everyone, rate="10 per minute")
+def find_submit() -> ResponseReturnValue:
+    try:
+        form = load_form(FindOrder(), request.form)
+    except FormErrors as refused:
+        return render_template("basket/find_order.html", typed=refused.typed, codes=refused.errors), 422
+    code = normalize_order_code(form["code"])
+    if code is None:
+        return _not_found("code_wrong")
+    phone_end = "".join(c for c in form["phone_end"] if c.isascii() and c.isdigit())
+    with the_hall().database.reading() as session:
+        link = queries.find_order_link(session, code=code, phone_end=phone_end)
+    if link is None:
+        return _not_found("order_unknown")
+    return redirect(url_for("orders.show", code=link[0], token=link[1]), 303)
+
+
+def _not_found(code: str) -> ResponseReturnValue:
+    return render_template("basket/find_order.html", typed=request.form, codes={"code": [code]}), 422
