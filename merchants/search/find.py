@@ -188,7 +188,7 @@ def _split_last(typed: str) -> tuple[str, str]:
 
 def _candidates(session: Session, typed: str, wide: str, shop_id: int | None, kind: str | None) -> list[Hit]:
     rows = session.execute(_CANDIDATES, {"typed": typed, "wide": wide, "shop_id": shop_id, "kind": kind})
-    return [Hit(*row) for row in rows]
+    return list(map(Hit._make, rows.all()))
 
 
 def _article_code(query: str) -> dict[str, str] | None:

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
+from typing import NamedTuple
 
 from merchants.search.french import Word, words
 
@@ -25,8 +25,7 @@ from merchants.search.french import Word, words
 _TWO_READINGS = "/"
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A product that the statement found. `level`: 2 own words in the head, 1 synonyms there, 0 the description."""
 
     product_id: int

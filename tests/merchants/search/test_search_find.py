@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from marketplace.db import Database
 from merchants.models import Product
 from merchants.search.find import suggest
 from merchants.search.index import index_products
@@ -187,3 +189,13 @@ def test_every_search_is_planned_for_its_own_words(session: Session, market: Mar
     generic = session.scalar(text("SELECT count(*) FROM pg_prepared_statements WHERE generic_plans > 0"))
     prepared = session.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
     assert (generic, prepared) == (0, 0)
+
+
+def test_the_watch_on_plans_would_see_a_connection_that_prepares(session: Session, database: Database) -> None:
+    with psycopg.connect(database.conninfo()) as connection:
+        for number in range(20):
+            connection.execute(
+                "SELECT count(*) FROM product_search WHERE body @@ CAST(%s AS tsquery)", [f"pain{number}"]
+            )
+        (prepared,) = connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() or (0,)
+    assert prepared == 1
