@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import string
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -126,42 +127,37 @@ def stamp(at: datetime) -> str:
 
 
 class Book:
-    """The file at `path`; created with its tables when absent."""
+    """The file at `path`, created with its tables when absent; one connection, used by one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        db = self._connect()
-        try:
-            # WAL survives kill -9 whole. synchronous=NORMAL could lose the last answers in a power cut only, which
-            # play money bears; FULL would cost a disk flush for each call.
-            db.execute("PRAGMA journal_mode = WAL")
-            db.executescript(SCHEMA)
-        finally:
-            db.close()
-
-    def _connect(self) -> sqlite3.Connection:
-        # 20 s: longer than any transaction here, which never waits for anything outside.
-        db = sqlite3.connect(self.path, timeout=20, isolation_level=None)
-        db.row_factory = sqlite3.Row
-        db.execute("PRAGMA foreign_keys = ON")
-        db.execute("PRAGMA synchronous = NORMAL")
-        return db
+        # Threads queue at this lock: SQLite's own way of waiting is to sleep and to look again.
+        self._turn = threading.Lock()
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA foreign_keys = ON")
+        # WAL survives kill -9 whole. synchronous=NORMAL could lose the last answers in a power cut only, which
+        # play money bears; FULL would cost a disk flush for each call.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.executescript(SCHEMA)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """The book to ourselves until the block ends: kept when it returns, untouched when it raises."""
-        db = self._connect()
-        try:
-            db.execute("BEGIN IMMEDIATE")
+        with self._turn:
+            self._db.execute("BEGIN IMMEDIATE")
             try:
-                yield db
+                yield self._db
             except BaseException:
-                db.execute("ROLLBACK")
+                self._db.execute("ROLLBACK")
                 raise
-            db.execute("COMMIT")
-        finally:
-            db.close()
+            self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Nobody uses the book any more."""
+        with self._turn:
+            self._db.close()
 
 
 def now_in(db: sqlite3.Connection) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request, url_for
-from flask_babel import format_currency
+from flask_babel import format_currency, get_babel
 from werkzeug.wrappers import Response as AnyResponse
 
 from marketplace.payments.sandbox import lifecycle, payments
@@ -25,7 +25,7 @@ CHOICES = {
 
 
 def page_locale() -> str:
-    """The payment's language where the page is about one; the town's otherwise."""
+    """The payment's language where the page is about one and a translation exists; French otherwise."""
     locale: str = g.get("page_locale", "fr")
     return locale
 
@@ -99,8 +99,9 @@ def _payment_page(payment_id: str, *, status: int = 200, unclear: bool = False) 
         payment = payments.find(db, payment_id)
     if payment is None:
         return error_page(404)
-    if str(payment.request.get("locale") or "fr").startswith("en"):
-        g.page_locale = "en"
+    wanted = str(payment.request.get("locale"))[:2]
+    if wanted in {locale.language for locale in get_babel().instance.list_translations()}:
+        g.page_locale = wanted
     profiles = {profile.id: profile for profile in state.profiles.values()}
     profile = profiles.get(payment.profile_id)
     page = render_template(

@@ -80,6 +80,14 @@ def test_the_page_is_french_and_well_built(sandbox: Sandbox) -> None:
     }
 
 
+def test_a_language_that_is_not_spoken_here_gets_the_french_page(sandbox: Sandbox) -> None:
+    _, tree = page(sandbox, f"checkout/{opened(sandbox, locale='nl_NL')}")
+    root, h1 = tree.css_first("html"), tree.css_first("h1")
+    assert root is not None
+    assert h1 is not None
+    assert (root.attributes["lang"], h1.text(strip=True)) == ("fr", "Payer votre commande")
+
+
 def test_the_page_may_do_nothing_but_what_it_does(sandbox: Sandbox) -> None:
     answer, _ = page(sandbox, f"checkout/{opened(sandbox)}")
     assert answer.headers["Content-Security-Policy"] == (
