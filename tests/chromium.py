@@ -1,0 +1,65 @@
+"""Which Chromium the browser tests drive: `executable()`; `python -m tests.chromium` installs one if need be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+MAC_APPLICATIONS = (
+    Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
+    Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
+)
+
+
+def executable() -> str | None:
+    """The path of CHROMIUM, else of the system's Chromium or Chrome, else of playwright's own; None without any."""
+    given = os.environ.get("CHROMIUM")
+    if given:
+        return given
+    for name in NAMES:
+        if found := shutil.which(name):
+            return found
+    for application in MAC_APPLICATIONS:
+        if application.exists():
+            return str(application)
+    with sync_playwright() as playwright:
+        own = Path(playwright.chromium.executable_path)
+    return str(own) if own.exists() else None
+
+
+def install() -> None:
+    """Install a Chromium; CalledProcessError when that fails.
+
+    The system's package first: it brings the libraries that playwright's download lacks on a bare machine. For
+    that one has to be root.
+    """
+    if shutil.which("apt-get") and os.getuid() == 0:
+        packages = ["chromium", "fonts-dejavu-core"]
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
+        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+        subprocess.run(command, check=True, env=quiet, stdout=subprocess.DEVNULL)
+    else:
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
+
+
+def main() -> None:
+    found = executable()
+    if found is None:
+        print("Installing Chromium for the browser tests", flush=True)
+        try:
+            install()
+        except subprocess.CalledProcessError:
+            sys.exit("Chromium could not be installed. Install Chromium or Chrome, or set CHROMIUM to its path.")
+        found = executable()
+    print(f"Browser tests use {found}")
+
+
+if __name__ == "__main__":
+    main()
