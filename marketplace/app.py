@@ -11,6 +11,7 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import basket.wiring
+import demo.wiring
 import merchants.wiring
 from marketplace import pages
 from marketplace.accounts.views import init_accounts
@@ -59,5 +60,7 @@ def create_app(hall: Hall | None = None) -> Flask:
     merchants.wiring.init(app)
     basket.wiring.init(app)
     init_cli(app)
+    if not settings.production:
+        demo.wiring.init(app)
     check_all_declared(app)
     return app
