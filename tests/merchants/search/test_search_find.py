@@ -152,7 +152,21 @@ def test_an_article_code_of_a_hidden_product_finds_nothing(session: Session, mar
 
 @pytest.mark.parametrize(
     "nasty",
-    ["", "  ", "!!!", "'", "a'; DROP TABLE product; --", "\x00", "% _", "😀", "x" * 100_000, "1 " * 500, "ou ou ou"],
+    [
+        "",
+        "  ",
+        "!!!",
+        "\ud800" * 10,
+        "日" * 10,
+        "'",
+        "a'; DROP TABLE product; --",
+        "\x00",
+        "% _",
+        "😀",
+        "x" * 100_000,
+        "1 " * 500,
+        "ou ou ou",
+    ],
 )
 def test_nothing_that_is_typed_can_break_search(market: Market, nasty: str) -> None:
     market.put("Miel de tilleul")
