@@ -214,6 +214,13 @@ def listening_shop() -> Iterator[Shop]:
         thread.join()
 
 
+@pytest.fixture(scope="module")
+def quiet_sandbox() -> Iterator[Sandbox]:
+    """One sandbox for the tests of a module that leave nothing behind in it."""
+    with running_sandbox() as running:
+        yield running
+
+
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """Import this into a conftest to have a fresh sandbox for each test."""

@@ -96,8 +96,8 @@ def test_api_links_lead_where_the_caller_came_in_and_browser_links_to_the_public
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer test_other", "Basic test_sandbox", "test_sandbox"])
-def test_without_a_known_key_there_is_no_answer(sandbox: Sandbox, header: str) -> None:
-    answer = requests.get(f"{sandbox.url}/v2/payments", headers={"Authorization": header}, timeout=10)
+def test_without_a_known_key_there_is_no_answer(quiet_sandbox: Sandbox, header: str) -> None:
+    answer = requests.get(f"{quiet_sandbox.url}/v2/payments", headers={"Authorization": header}, timeout=10)
     assert_refused(answer, 401)
 
 
@@ -152,16 +152,16 @@ def test_without_a_known_key_there_is_no_answer(sandbox: Sandbox, header: str) -
     ],
 )
 def test_a_payment_that_mollie_would_refuse_is_refused_at_its_field(
-    sandbox: Sandbox, members: dict[str, object], field: str
+    quiet_sandbox: Sandbox, members: dict[str, object], field: str
 ) -> None:
-    assert_refused(sandbox.call("POST", "payments", payment_body(**members)), 422, field)
-    assert sandbox.call("GET", "payments").json()["count"] == 0
+    assert_refused(quiet_sandbox.call("POST", "payments", payment_body(**members)), 422, field)
+    assert quiet_sandbox.call("GET", "payments").json()["count"] == 0
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"a"', b"\xff", b'{"a": "\\ud800"}', b'{"a": NaN}', b"[" * 100_000])
-def test_a_body_that_is_no_json_object_is_a_bad_request(sandbox: Sandbox, body: bytes) -> None:
+def test_a_body_that_is_no_json_object_is_a_bad_request(quiet_sandbox: Sandbox, body: bytes) -> None:
     headers = {"Authorization": "Bearer test_sandbox"}
-    answer = requests.post(f"{sandbox.url}/v2/payments", data=body, headers=headers, timeout=10)
+    answer = requests.post(f"{quiet_sandbox.url}/v2/payments", data=body, headers=headers, timeout=10)
     assert_refused(answer, 400)
 
 
@@ -197,8 +197,10 @@ def test_somebody_elses_payment_does_not_exist_whatever_is_asked(sandbox: Sandbo
         ("GET", "organizations/org_99999", 404),
     ],
 )
-def test_what_is_not_emulated_says_so_in_mollies_shape(sandbox: Sandbox, method: str, path: str, status: int) -> None:
-    answer = sandbox.call(method, path)
+def test_what_is_not_emulated_says_so_in_mollies_shape(
+    quiet_sandbox: Sandbox, method: str, path: str, status: int
+) -> None:
+    answer = quiet_sandbox.call(method, path)
     assert (answer.status_code, answer.json()["status"]) == (status, status)
 
 
@@ -211,10 +213,10 @@ def test_calls_that_are_not_emulated_are_counted(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     "path", ["methods", "methods/creditcard", "organizations/me", "onboarding/me", "profiles/me", "chargebacks"]
 )
-def test_the_small_resources_answer(sandbox: Sandbox, path: str) -> None:
-    answer = sandbox.call("GET", path)
+def test_the_small_resources_answer(quiet_sandbox: Sandbox, path: str) -> None:
+    answer = quiet_sandbox.call("GET", path)
     assert answer.status_code == 200
-    assert answer.json()["_links"]["self"]["href"].startswith(f"{sandbox.url}/v2/")
+    assert answer.json()["_links"]["self"]["href"].startswith(f"{quiet_sandbox.url}/v2/")
 
 
 def test_payments_are_listed_newest_first_with_a_cursor(sandbox: Sandbox) -> None:
@@ -560,13 +562,13 @@ def test_planned_trouble_hits_the_calls_that_it_names_only(sandbox: Sandbox) -> 
         ("organizations", {"name": "x", "canReceivePayments": "yes"}),
     ],
 )
-def test_a_control_refuses_nonsense(sandbox: Sandbox, path: str, body: dict[str, Any]) -> None:
-    answer = requests.post(f"{sandbox.url}/_sandbox/{path}", json=body, timeout=10)
+def test_a_control_refuses_nonsense(quiet_sandbox: Sandbox, path: str, body: dict[str, Any]) -> None:
+    answer = requests.post(f"{quiet_sandbox.url}/_sandbox/{path}", json=body, timeout=10)
     assert_refused(answer, 422, answer.json()["field"])
 
 
-def test_another_sites_page_cannot_use_the_controls(sandbox: Sandbox) -> None:
-    url = f"{sandbox.url}/_sandbox/clock"
+def test_another_sites_page_cannot_use_the_controls(quiet_sandbox: Sandbox) -> None:
+    url = f"{quiet_sandbox.url}/_sandbox/clock"
     from_a_page = {"Sec-Fetch-Site": "cross-site"}
     answer = requests.post(url, json={"advance_seconds": 1}, headers=from_a_page, timeout=10)
     assert_refused(answer, 403)
