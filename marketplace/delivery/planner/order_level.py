@@ -25,12 +25,16 @@ class OrderStop(NamedTuple):
 OrderRoutes = tuple[tuple[OrderStop, ...], ...]
 
 
+class EngineRefused(Exception):
+    """The engine does not take the question, or the routes to start from; nothing was done."""
+
+
 class Engine(Protocol):
     """A routing engine on the order level; what it answers is a proposal that the rest of the planner judges."""
 
-    name: str
-
-    def order_routes(self, problem: Problem, *, seconds: float, seed: int) -> OrderRoutes: ...
+    def order_routes(self, problem: Problem, *, seconds: float, seed: int) -> OrderRoutes:
+        """Routes on the order level in about `seconds` of CPU; EngineRefused when the engine takes no such question."""
+        ...
 
 
 def middle_of_shops(problem: Problem) -> int:

@@ -7,7 +7,7 @@ import time
 import numpy
 import pyvrp
 
-from .order_level import OrderRoutes, OrderStop, last_handover_start_s, middle_of_shops
+from .order_level import EngineRefused, OrderRoutes, OrderStop, last_handover_start_s, middle_of_shops
 from .problem import Problem
 
 #: More collections than this in one shift fit no afternoon: one takes 36 to 65 minutes.
@@ -32,8 +32,6 @@ class _Enough:
 
 
 class PyVrp:
-    name = "PyVRP"
-
     def order_routes(self, problem: Problem, *, seconds: float, seed: int) -> OrderRoutes:
         middle = middle_of_shops(problem)
         setup_s = numpy.zeros(len(problem.places), dtype=numpy.int64)
@@ -48,6 +46,13 @@ class PyVrp:
             for order, resident in enumerate(problem.orders)
             if last_handover_start_s(problem, order) >= resident.window.opens_s
         ]
+        riding = [
+            index
+            for index, vehicle in enumerate(problem.vehicles)
+            if vehicle.shift.opens_s + problem.duration_s[vehicle.start][middle] <= vehicle.shift.closes_s
+        ]
+        if not served or not riding:
+            raise EngineRefused("nobody to ride, or nobody to ride to")
         depots: dict[int, int] = {}
         for vehicle in problem.vehicles:
             for place in (vehicle.start, vehicle.end):
@@ -85,7 +90,7 @@ class PyVrp:
                     reload_depots=[middle_depot],
                     max_reloads=MOST_RELOADS,
                 )
-                for vehicle in problem.vehicles
+                for vehicle in (problem.vehicles[index] for index in riding)
             ],
             # The stubs say ndarray[int], which numpy's own types know no more.
             distance_matrices=[distance_m],  # type: ignore[list-item]
@@ -98,7 +103,7 @@ class PyVrp:
             seed=seed,
             collect_stats=False,
         )
-        return _order_routes(result.best, served, len(problem.vehicles))
+        return _order_routes(result.best, served, riding, len(problem.vehicles))
 
 
 def _collecting_s(problem: Problem) -> int:
@@ -119,7 +124,7 @@ def _ready_s(problem: Problem, order: int) -> int:
     return ready_s
 
 
-def _order_routes(solution: pyvrp.Solution, served: list[int], vehicle_qty: int) -> OrderRoutes:
+def _order_routes(solution: pyvrp.Solution, served: list[int], riding: list[int], vehicle_qty: int) -> OrderRoutes:
     """Per vehicle, for each trip: everything collected, then everything handed over."""
     routes: list[tuple[OrderStop, ...]] = [()] * vehicle_qty
     for route in solution.routes():
@@ -127,7 +132,7 @@ def _order_routes(solution: pyvrp.Solution, served: list[int], vehicle_qty: int)
         for activity in route:
             if activity.is_client():
                 trips.setdefault(activity.trip, []).append(served[activity.idx])
-        routes[route.vehicle_type()] = tuple(
+        routes[riding[route.vehicle_type()]] = tuple(
             OrderStop(is_drop, order)
             for _, homes in sorted(trips.items())
             for is_drop in (False, True)

@@ -21,12 +21,12 @@ from .timing import Routes, Stop, earliest_times
 #: Metres that leaving an order out costs: more than any detour in a town, so that serving always wins.
 UNSERVED_M = 200_000
 #: Orders taken out per ruin on average, and the longest string, as published; smaller rounds take smaller bites.
-MEAN_OUT_QTY = 8
+MEAN_OUT_QTY = 6
 LONGEST_STRING = 8
 #: Chance to overlook a position: a little disorder where every insertion would be the greedy one.
 BLINK = 0.01
 #: Temperatures of the annealing, in metres: a detour of this size is often accepted at the start, hardly at the end.
-HOT_M, COLD_M = 250.0, 8.0
+HOT_M, COLD_M = 120.0, 20.0
 #: Insertions tried in earnest per route and order, cheapest first; the tenth is hardly ever the first that fits.
 TRIES = 6
 
@@ -85,7 +85,8 @@ class Recreator:
         ]
         self._chilled = [order.is_chilled for order in problem.orders]
         places = [order.place for order in problem.orders]
-        #: Visits looked at so far: the search's own clock, the same on every machine.
+        #: Visits looked at so far: the search's own clock, the same on every machine. Every pass over a ride adds a
+        #: little for its beginning, so that short rides take as long by this clock as by the processor's.
         self.looked_at_qty = 0
         self._near = [_nearest(places, problem.distance_m[place]) for place in places]
         hub = problem.vehicles[0].start if problem.vehicles else 0
@@ -140,16 +141,12 @@ class Recreator:
         current, current_m = list(rides), self.cost_m(rides)
         best, best_m = current, current_m
         begun = self.looked_at_qty
-        while self._homes and time.process_time() < until_cpu_s:
-            # Looking never stands still, not even where nothing can be moved.
-            self.looked_at_qty += 1
-            done = (self.looked_at_qty - begun) / effort
-            if done >= 1:
-                break
+        while (looked_at_qty := self.looked_at_qty - begun) < effort and time.process_time() < until_cpu_s:
+            self.looked_at_qty += 50
             candidate = list(current)
             self.insert(candidate, self._ruin(candidate))
             candidate_m = self.cost_m(candidate)
-            heat_m = hot_m * (cold_m / hot_m) ** done
+            heat_m = hot_m * (cold_m / hot_m) ** (looked_at_qty / effort)
             if candidate_m < current_m - heat_m * math.log(1.0 - chance.random()):
                 current, current_m = candidate, candidate_m
                 if current_m < best_m:
@@ -267,7 +264,7 @@ class Recreator:
         chilled = self._chilled[order]
         visits, at_s, latest_s = ride.visits, ride.at_s, ride.latest_s
         size = len(visits)
-        self.looked_at_qty += size + 1
+        self.looked_at_qty += size + 12
         nowhere = 10**9
         best_m = [nowhere] * len(shops)
         best_at = [(0, False)] * len(shops)
@@ -343,7 +340,7 @@ class Recreator:
         """The visits with their times, or None when they break a window, a load, the shift or the cold time."""
         if not visits:
             return Ride((), (), (), 0)
-        self.looked_at_qty += len(visits)
+        self.looked_at_qty += len(visits) + 6
         duration, distance = self._duration, self._distance
         most_hg, most_l, most_chilled_l = vehicle.capacity
         hectograms = litres = chilled_litres = metres = 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy
 import vroom
 
-from .order_level import OrderRoutes, OrderStop, collecting_window, last_handover_start_s, middle_of_shops
+from .order_level import EngineRefused, OrderRoutes, OrderStop, collecting_window, last_handover_start_s, middle_of_shops
 from .problem import Problem, Window
 from .timing import Routes, Stop, earliest_times
 
@@ -17,18 +17,12 @@ SEARCHES, DEPTH = 1, 0
 PROFILE = "bike"
 
 
-class RouteRefused(Exception):
-    """The engine does not take the question, or these routes as a start; nothing was done."""
-
-
 class Vroom:
     """The order level from scratch (`order_routes`), and local search on the level of parcels (`polish`).
 
     Neither takes a seed: the same question gets the same answer. There is no time limit that holds (its own stops
     searches but not their start), so both are asked only where their time is known to be short.
     """
-
-    name = "VROOM"
 
     def order_routes(self, problem: Problem, *, seconds: float, seed: int) -> OrderRoutes:
         question = _question(problem)
@@ -60,30 +54,34 @@ class Vroom:
     def polish(self, problem: Problem, routes: Routes, depth: int) -> Routes:
         """The routes after the engine's local search, parcel by parcel; some orders may come back split or left out.
 
-        RouteRefused when the engine finds a rule broken in `routes` themselves.
+        EngineRefused when the engine finds a rule broken in `routes` themselves.
         """
-        parcels = [
-            (order, parcel) for order, resident in enumerate(problem.orders) for parcel in range(len(resident.parcels))
-        ]
-        number = {item: index for index, item in enumerate(parcels)}
         not_before_s = _chilled_pickups(problem, routes)
+        parcels: list[tuple[int, int]] = []
         question = _question(problem)
-        for index, (order, parcel) in enumerate(parcels):
-            resident = problem.orders[order]
-            described = resident.parcels[parcel]
-            shop = problem.shops[described.shop]
-            collected, home = shop.window, resident.window
-            if described.is_chilled:
-                from_s = not_before_s.get((order, parcel), home.closes_s - problem.chill_max_s)
-                collected = Window(max(collected.opens_s, from_s), collected.closes_s)
-                home = Window(home.opens_s, min(home.closes_s, from_s + problem.chill_max_s))
-                if collected.opens_s > collected.closes_s or home.opens_s > home.closes_s:
-                    raise RouteRefused("a chilled order has no window")
-            question.add_shipment(
-                vroom.ShipmentStep(index, shop.place, default_service=problem.shop_service_s, time_windows=[collected]),
-                vroom.ShipmentStep(index, resident.place, default_service=problem.home_service_s, time_windows=[home]),
-                amount=vroom.Amount(list(described.load)),
-            )
+        for order, resident in enumerate(problem.orders):
+            for parcel, described in enumerate(resident.parcels):
+                shop = problem.shops[described.shop]
+                collected, home = shop.window, resident.window
+                if described.is_chilled:
+                    from_s = not_before_s.get((order, parcel), home.closes_s - problem.chill_max_s)
+                    collected = Window(max(collected.opens_s, from_s), collected.closes_s)
+                    home = Window(home.opens_s, min(home.closes_s, from_s + problem.chill_max_s))
+                    if collected.opens_s > collected.closes_s or home.opens_s > home.closes_s:
+                        # Left out by the routes too, otherwise there would be an instant.
+                        continue
+                index = len(parcels)
+                parcels.append((order, parcel))
+                question.add_shipment(
+                    vroom.ShipmentStep(
+                        index, shop.place, default_service=problem.shop_service_s, time_windows=[collected]
+                    ),
+                    vroom.ShipmentStep(
+                        index, resident.place, default_service=problem.home_service_s, time_windows=[home]
+                    ),
+                    amount=vroom.Amount(list(described.load)),
+                )
+        number = {item: index for index, item in enumerate(parcels)}
         for index, stops in enumerate(routes):
             steps = [(stop.is_drop, number[stop.order, stop.parcel]) for stop in stops]
             question.add_vehicle(_vehicle(problem, index, steps))
@@ -133,7 +131,7 @@ def _answer(question: vroom.Input, searches: int, depth: int, vehicle_qty: int) 
     try:
         solution = question._solve(searches, depth, 1, None)
     except vroom._vroom.VroomInputException as refusal:
-        raise RouteRefused(str(refusal)) from refusal
+        raise EngineRefused(str(refusal)) from refusal
     answer: list[list[tuple[bool, int]]] = [[] for _ in range(vehicle_qty)]
     for route in solution._routes:
         answer[route.vehicle] = [
@@ -155,7 +153,7 @@ def _chilled_pickups(problem: Problem, routes: Routes) -> dict[tuple[int, int], 
     for vehicle, stops in zip(problem.vehicles, routes, strict=True):
         times = earliest_times(problem, vehicle, stops)
         if times is None:
-            raise RouteRefused("the routes are not feasible")
+            raise EngineRefused("the routes are not feasible")
         picked_s: dict[tuple[int, int], int] = {}
         for stop, at_s in zip(stops, times, strict=True):
             item = (stop.order, stop.parcel)
