@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,7 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
         users.write_text(str(left))
         if left == 0:
             stop_embedded(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
