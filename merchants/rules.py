@@ -1,0 +1,52 @@
+"""What follows from a product's kind, price and content. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from fractions import Fraction
+
+from marketplace.money import Money, half_up
+
+#: Content that a price is compared by, in grams or millilitres (domain P1, G16): a kilogram or litre of food,
+#: a hundred for creams and soaps.
+_COMPARED_BY = dict.fromkeys(
+    ("viande", "charcuterie", "plat-prepare", "fromage", "pain", "epicerie", "confiserie", "chocolat", "alcool"), 1000
+) | {"hygiene-scelle": 100}
+_NAMES = {("g", 1000): "kg", ("ml", 1000): "L", ("g", 100): "100 g", ("ml", 100): "100 ml"}
+
+#: The goods that perish, whose buyer cannot change their mind (domain W4): what L221-28 calls quickly spoiled.
+PERISHABLE = frozenset(
+    {"viande", "charcuterie", "plat-prepare", "fromage", "pain", "bouquet", "composition-florale"}
+)
+ALCOHOL = "alcool"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPrice:
+    """The price of one `per`: kg, L, 100 g or 100 ml."""
+
+    price: Money
+    per: str
+
+
+def unit_price(kind: str, price: Money, net_amount: int | None, net_unit: str | None) -> UnitPrice | None:
+    """What the law wants beside the price of food and hygiene goods, half-up to the cent (domain P1).
+
+    `net_amount` in grams or millilitres. None for kinds that are not compared, and for content not stated or
+    counted in pieces.
+    """
+    compared_by = _COMPARED_BY.get(kind)
+    if compared_by is None or not net_amount or net_unit not in ("g", "ml"):
+        return None
+    return UnitPrice(
+        Money(half_up(Fraction(price.cents * compared_by, net_amount))), _NAMES[net_unit, compared_by]
+    )
+
+
+def address_word(name: str) -> str:
+    """A name as the readable end of an address: "Pâté d'oie, 200 g" → "pate-d-oie-200-g"; never empty."""
+    plain = unicodedata.normalize("NFKD", name.lower().replace("œ", "oe").replace("æ", "ae"))
+    word = re.sub(r"[^a-z0-9]+", "-", "".join(c for c in plain if not unicodedata.combining(c))).strip("-")
+    return word[:60].rstrip("-") or "produit"

@@ -1,0 +1,50 @@
+"""What visitors may ask of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+from marketplace.schemas import CountField, FlagField, QueryBoundary, TextField
+from merchants.queries import Cursor
+
+
+class CursorField(fields.Field[Cursor]):
+    """A place in a list, from the list's own links. Code: not_a_cursor."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Cursor:
+        try:
+            return Cursor.parse(value)
+        except ValueError:
+            raise ValidationError("not_a_cursor") from None
+
+
+class ListingQuery(QueryBoundary):
+    """The listing's address: /produits?q=&genre=&boutique=&page=&apres=&avant=&exact=."""
+
+    q = TextField(max_length=200, load_default="")
+    genre = TextField(max_length=64, load_default="")
+    boutique = TextField(max_length=64, load_default="")
+    page = CountField(low=1, high=100_000, load_default=1)
+    apres = CursorField(load_default=None)
+    avant = CursorField(load_default=None)
+    #: Search for what was typed, not for what it was taken for.
+    exact = FlagField(load_default=False)
+
+
+_LISTING_QUERY = ListingQuery()
+
+
+def read_listing_query(args: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The values of an address and what is wrong with `q`, the only one that a person types.
+
+    Other values come from links; one that was damaged on its way counts as absent, and the list begins at its start.
+    """
+    try:
+        return dict(_LISTING_QUERY.load(args)), {}
+    except ValidationError as refused:
+        wrong = dict(refused.normalized_messages())
+        sound = {name: value for name, value in args.items() if name not in wrong}
+        return dict(_LISTING_QUERY.load(sound)), {name: codes for name, codes in wrong.items() if name == "q"}
