@@ -18,9 +18,9 @@ from demo.town_tools.stalls_reading import Article, StallError, Variant, read_st
 HERE = Path(__file__).parent
 TOWN = HERE.parent / "town"
 HEADER = (
-    "reference;article;nom;declinaison;genre;marque;description;prix;stock;ean;poids_g;volume_ml;contenance;"
-    "allergenes;image;details"
-).split(";")
+    "reference", "article", "nom", "declinaison", "genre", "marque", "description", "prix", "stock", "ean",
+    "poids_g", "volume_ml", "contenance", "allergenes", "image", "details",
+)  # fmt: skip
 
 # What one piece weighs and how much room it takes in a courier's box: (grams, millilitres). A guess by eye.
 PARCEL = {
@@ -104,16 +104,17 @@ def measured(contents: str) -> tuple[int, int]:
 
 def parcel(article: Article, contents: str) -> tuple[int, int]:
     """Grams and millilitres of one piece as it is carried, wrapping included."""
-    grams, room_ml = PARCEL[article.image]
+    usual_g, usual_ml = PARCEL[article.image]
     net_g, net_ml = measured(contents)
     tare = 1.75 if article.image in GLASS else 1.08
+    grams, room_ml = usual_g, usual_ml
     if net_g:
-        usual_g, grams = grams, round(net_g * tare) + 10
-        room_ml = max(60, round(room_ml * grams / usual_g, -1))
+        grams = round(net_g * tare) + 10
+        room_ml = 10 * round(usual_ml * grams / usual_g / 10)
     elif net_ml:
         grams = round(net_ml * tare) + 20
-        room_ml = round(net_ml * 1.6, -1)
-    return int(article.remarks.get("poids", grams)), int(article.remarks.get("volume", room_ml))
+        room_ml = 10 * round(net_ml * 0.16)
+    return int(article.remarks.get("poids", grams)), int(article.remarks.get("volume", max(40, room_ml)))
 
 
 def stock(article: Article, key: str) -> int:
@@ -175,7 +176,8 @@ def catalogue(slug: str, shop_number: int, shop_name: str, articles: list[Articl
             if key not in ("marque", "allergenes", "poids", "volume", "stock")
         }
         brand = article.remarks.get("marque", details.get("editeur", shop_name))
-        if article.kind in WITH_MAKER:
+        is_new = article.remarks.get("etat", "neuf") == "neuf"
+        if article.kind in WITH_MAKER and is_new:
             details["fabricant"] = maker(brand)
         several = len(article.variants) > 1
         for position, variant in enumerate(article.variants, start=1):

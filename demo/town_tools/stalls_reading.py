@@ -47,6 +47,7 @@ ALLERGENS = (
     "mollusques",
 )
 _PRICE = re.compile(r"^(?P<euros>\d+)(?:,(?P<cents>\d\d))?(?:\s+(?P<about>~)?(?P<contents>\d.*))?$")
+_CONTENTS = re.compile(r"^\d[\d,x ]*(kg|g|cl|ml|l|pièces?)$")
 
 
 class StallError(ValueError):
@@ -108,7 +109,7 @@ def read_article(line: str, kind: str, image: str, shared: dict[str, str]) -> Ar
 
 
 def read_remarks(cell: str) -> dict[str, str]:
-    """"k:v; k:v" as a dictionary with the long names of the keys. Raises ValueError."""
+    """Remarks ("k:v; k:v") as a dictionary with the long names of the keys. Raises ValueError."""
     remarks = dict[str, str]()
     for part in filter(None, (piece.strip() for piece in cell.split(";"))):
         key, colon, value = part.partition(":")
@@ -119,7 +120,7 @@ def read_remarks(cell: str) -> dict[str, str]:
 
 
 def read_price(cell: str) -> tuple[Variant, bool]:
-    """"6,90 ~250 g" as an unlabelled variant, and whether the contents are only about right."""
+    """The price cell ("6,90 ~250 g") as an unlabelled variant, and whether the contents are only about right."""
     found = _PRICE.match(cell)
     if found is None:
         raise ValueError(f"not a price: {cell!r}")
@@ -132,8 +133,9 @@ def read_variants(remarks: dict[str, str], only: Variant) -> tuple[Variant, ...]
     if formats := remarks.get("formats"):
         read = list[Variant]()
         for part in formats.split("/"):
-            label, _, price = part.partition("=")
-            read.append(replace(read_price(price.strip())[0], label=label.strip(), contents=label.strip()))
+            label, _, price = (piece.strip() for piece in part.partition("="))
+            contents = label if _CONTENTS.match(label) else only.contents
+            read.append(Variant(label, read_price(price)[0].price_cents, contents))
         return tuple(read)
     for key, prefix in VARIANT_KEYS.items():
         if named := remarks.get(key):
