@@ -34,6 +34,7 @@ LIST_LIMIT_QTY = 250
 #: Enough of a foreign message for a log; a proxy's error page has no end.
 MESSAGE_MAXIMUM_CHARS = 300
 
+_NO_KEY = "without a key the library draws one, and a repeated call would be done twice"
 _PAYMENT_ID = re.compile(r"\Atr_[A-Za-z0-9]{4,40}\Z")
 _ORGANIZATION_ID = re.compile(r"\Aorg_[A-Za-z0-9]{4,40}\Z")
 
@@ -192,6 +193,7 @@ class Gateway:
 
     def create_payment(self, request: PaymentRequest, *, idempotency_key: str) -> ProviderPayment:
         """An open payment; the resident pays at its `checkout_url`."""
+        assert idempotency_key, _NO_KEY
         body: dict[str, Any] = {
             "amount": _amount(request.amount),
             "description": request.description,
@@ -234,6 +236,7 @@ class Gateway:
         self, provider_id: str, *, amount: Money, organization_id: str, description: str, idempotency_key: str
     ) -> ProviderRoute:
         """A share of a paid payment, handed to an organisation; it has no undo but a refund's reversal."""
+        assert idempotency_key, _NO_KEY
         _check(_PAYMENT_ID, provider_id)
         _check(_ORGANIZATION_ID, organization_id)
         body = {
@@ -274,6 +277,7 @@ class Gateway:
 
         TryAgain with status 409: Mollie takes it for a repetition of an equal refund; look at `refunds_of` first.
         """
+        assert idempotency_key, _NO_KEY
         _check(_PAYMENT_ID, provider_id)
         body: dict[str, Any] = {
             "amount": _amount(amount),

@@ -409,6 +409,21 @@ def test_each_thread_has_a_client_of_its_own(provider: Provider) -> None:
     assert len(set(clients)) == 4
 
 
+def test_nothing_is_created_without_a_key(provider: Provider) -> None:
+    gateway = provider.gateway
+    calls = [
+        lambda: gateway.create_payment(BASKET, idempotency_key=""),
+        lambda: gateway.create_route(
+            "tr_abcdefgh", amount=Money(1), organization_id="org_12345", description="x", idempotency_key=""
+        ),
+        lambda: gateway.create_refund("tr_abcdefgh", amount=Money(1), description="x", metadata={}, idempotency_key=""),
+    ]
+    for call in calls:
+        with pytest.raises(AssertionError, match="without a key"):
+            call()
+    assert provider.requests == []
+
+
 def test_what_the_caller_passed_is_not_changed(sandbox: Sandbox) -> None:
     metadata = {"order_ref": "12345678"}
     request = PaymentRequest(Money(100), "x", "http://127.0.0.1:8000/retour", metadata=metadata)

@@ -65,7 +65,7 @@ def test_the_page_is_french_and_well_built(sandbox: Sandbox) -> None:
     assert root is not None
     assert root.attributes["lang"] == "fr"
     assert len(tree.css("h1")) == 1
-    assert len(tree.css("main")) == 1
+    assert [len(tree.css(landmark)) for landmark in ("header", "main", "footer")] == [1, 1, 1]
     assert tree.css("script, style, [style], [onclick], img") == []
     viewport = tree.css_first("meta[name=viewport]")
     assert viewport is not None
@@ -174,6 +174,9 @@ def test_an_unknown_button_is_answered_with_the_page_and_a_sentence(sandbox: San
     payment_id = opened(sandbox)
     answer = sandbox.press(payment_id, button)
     assert answer.status_code == 422
+    title = LexborHTMLParser(answer.text).css_first("title")
+    assert title is not None
+    assert title.text().startswith("Erreur\u00a0: ")
     alert = LexborHTMLParser(answer.text).css_first("[role=alert]")
     assert alert is not None
     assert alert.text(strip=True) == "Nous n’avons pas compris votre choix. Utilisez un des boutons ci-dessous."

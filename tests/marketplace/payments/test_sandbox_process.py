@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from marketplace.money import Money
-from marketplace.payments.gateway import OutcomeUnknown, PaymentRequest
+from marketplace.payments.gateway import OutcomeUnknown, PaymentRequest, TryAgain
 from tests.sandbox_server import Sandbox, SandboxProcess, listening_shop
 
 pytestmark = pytest.mark.processes
@@ -71,6 +71,39 @@ def test_a_kill_between_the_work_and_the_answer_does_the_work_once(process: Sand
     sandbox = process.start()
     again = sandbox.gateway().create_payment(ordered(), idempotency_key="key-1")
     assert [payment.id for payment in sandbox.gateway().payments_since()[0]] == [again.id]
+
+
+def test_a_kill_among_many_buyers_loses_nothing_that_was_acknowledged_and_doubles_nothing(
+    process: SandboxProcess,
+) -> None:
+    sandbox = process.start()
+    acknowledged: dict[str, str] = {}
+    busy = threading.Event()
+
+    def buy(buyer: int) -> None:
+        gateway = sandbox.gateway()
+        for i in range(1000):
+            key = f"{buyer}-{i}"
+            try:
+                acknowledged[key] = gateway.create_payment(ordered(), idempotency_key=key).id
+            except (OutcomeUnknown, TryAgain):
+                return
+            if len(acknowledged) >= 40:
+                busy.set()
+
+    buyers = [threading.Thread(target=buy, args=(buyer,)) for buyer in range(8)]
+    for thread in buyers:
+        thread.start()
+    assert busy.wait(30)
+    process.kill()
+    for thread in buyers:
+        thread.join()
+
+    gateway = process.start().gateway()
+    found = {payment.id for payment in gateway.payments_since()[0]}
+    assert set(acknowledged.values()) <= found
+    repeated = {key: gateway.create_payment(ordered(), idempotency_key=key).id for key in acknowledged}
+    assert repeated == acknowledged
 
 
 def test_a_call_back_that_was_due_at_the_kill_is_made_after_it(process: SandboxProcess) -> None:
