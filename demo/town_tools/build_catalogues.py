@@ -60,7 +60,8 @@ GLASS = {"jam", "honey", "oil", "vinegar", "pate-jar", "wine-red", "wine-white",
 # The most that a shop of this size keeps of one piece.
 SHELF = {"livre-neuf": 9, "presse": 12, "bijou": 4, "vetement": 7, "maison": 14, "prestation": 8, "bon-achat": 40,
          "electrique": 7, "bouquet": 8, "composition-florale": 5, "plante": 9, "sur-mesure": 12, "viande": 14,
-         "lunettes-soleil": 6, "jouet": 11}  # fmt: skip
+         "lunettes-soleil": 6, "jouet": 11,
+         "charcuterie": 16, "plat-prepare": 12, "fromage": 18, "pain": 24, "hygiene-scelle": 14}  # fmt: skip
 # Goods that are cut, baked or bound in the shop carry no bar code.
 WITHOUT_EAN = {"viande", "charcuterie", "plat-prepare", "fromage", "pain", "bouquet", "composition-florale", "plante",
                "livre-occasion", "sur-mesure", "prestation", "bon-achat"}  # fmt: skip
@@ -162,8 +163,10 @@ def suffix(variant: Variant, position: int) -> str:
     return plain(size).upper() if kind_of_size in ("Taille", "Pointure") else str(position)
 
 
-def catalogue(slug: str, shop_number: int, shop_name: str, articles: list[Article]) -> str:
-    """The catalogue of one shop in the own format, as text."""
+def catalogue(shop: dict[str, str], shop_number: int, articles: list[Article]) -> str:
+    """The catalogue of one row of shops.csv in the own format, as text."""
+    slug = shop["slug"]
+    makers = {shop["name"]: f"{shop['name']}, {shop['street']}, 16000 Angoulême, {shop['email']}"}
     text = io.StringIO()
     out = csv.writer(text, delimiter=";", lineterminator="\n")
     out.writerow(HEADER)
@@ -175,10 +178,10 @@ def catalogue(slug: str, shop_number: int, shop_name: str, articles: list[Articl
             for key, value in article.remarks.items()
             if key not in ("marque", "allergenes", "poids", "volume", "stock")
         }
-        brand = article.remarks.get("marque", details.get("editeur", shop_name))
+        brand = article.remarks.get("marque", details.get("editeur", shop["name"]))
         is_new = article.remarks.get("etat", "neuf") == "neuf"
         if article.kind in WITH_MAKER and is_new:
-            details["fabricant"] = maker(brand)
+            details["fabricant"] = makers.get(brand) or maker(brand)
         several = len(article.variants) > 1
         for position, variant in enumerate(article.variants, start=1):
             row_number += 1
@@ -204,7 +207,7 @@ def catalogues() -> dict[str, str]:
                 articles = read_stall(stall.read_text(encoding="utf-8"))
             except StallError as wrong:
                 raise StallError(f"{stall.name}, {wrong}") from wrong
-            written[shop["slug"]] = catalogue(shop["slug"], shop_number, shop["name"], articles)
+            written[shop["slug"]] = catalogue(shop, shop_number, articles)
     return written
 
 
