@@ -62,7 +62,7 @@ _BY_EAN = text(
     """
     SELECT DISTINCT product_search.product_id
     FROM variant JOIN product_search ON product_search.product_id = variant.product_id
-    WHERE variant.ean IN (:ean, :padded) AND variant.ean <> ''
+    WHERE variant.ean IN (:ean, :padded) AND variant.ean <> '' AND variant.is_offered
       AND (CAST(:shop_id AS bigint) IS NULL OR product_search.shop_id = CAST(:shop_id AS bigint))
       AND (CAST(:kind AS text) IS NULL OR product_search.kind = CAST(:kind AS text))
       AND product_search.shop_id <> ALL (ARRAY(SELECT id FROM shop WHERE state <> 'open'))

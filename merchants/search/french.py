@@ -231,7 +231,7 @@ def stems(text: str) -> set[str]:
 
 
 def document(*, title: str, brand: str, heading: str, shop: str, description: str) -> Document:
-    """The search texts of a product; `heading` are the words of its kind and its shop's trade."""
+    """The search texts of a product; `heading` are words for its kind, trade and drawing."""
     head = stems(title) | stems(brand) | stems(heading) | stems(shop)
     body = head | stems(description)
     return Document(head=" ".join(sorted(head)), body=" ".join(sorted(body)))

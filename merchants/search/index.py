@@ -14,9 +14,9 @@ from datetime import date
 from sqlalchemy import delete, func, or_, select, text
 from sqlalchemy.orm import Session
 
-from merchants.models import Product, Shop
+from merchants.models import Product, Shop, Variant
 from merchants.search import french, ranking, slips
-from merchants.search.headings import KIND_WORDS, TRADE_WORDS
+from merchants.search.headings import DESCRIBED_IN, DRAWING_WORDS, KIND_WORDS, NAMED_IN, TRADE_WORDS
 from merchants.search.models import ProductSearch, Vocabulary
 
 #: Rows of one statement: large enough that the round trip no longer counts, small enough for a few MB.
@@ -189,6 +189,8 @@ def _read(session: Session, product_ids: Sequence[int]) -> list[_Row]:
             Product.name,
             Product.brand,
             Product.description,
+            Product.drawing,
+            Product.details,
             Shop.name.label("shop"),
             Shop.trade,
         )
@@ -196,20 +198,36 @@ def _read(session: Session, product_ids: Sequence[int]) -> list[_Row]:
         .where(Product.id.in_(product_ids), Product.is_published)
         .order_by(Product.id)
     )
+    labels = _variant_labels(session, product_ids)
     found = []
     for row in rows:
-        heading = f"{KIND_WORDS.get(row.kind, '')} / {TRADE_WORDS.get(row.trade, '')}"
+        # Slashes only keep the parts from being read as one compound.
+        heading = " / ".join(
+            (KIND_WORDS.get(row.kind, ""), TRADE_WORDS.get(row.trade, ""), DRAWING_WORDS.get(row.drawing, ""))
+        )
+        named = " / ".join([row.brand, *(str(row.details.get(name, "")) for name in NAMED_IN)])
+        described = [str(row.details.get(name, "")) for name in DESCRIBED_IN]
         document = french.document(
             title=row.name,
-            brand=row.brand,
+            brand=named,
             heading=heading,
             shop=row.shop,
-            description=row.description,
+            description=" / ".join([row.description, labels.get(row.id, ""), *described]),
         )
-        sources = (row.name, row.brand, heading, row.shop)
+        sources = (row.name, named, heading, row.shop)
         counted = {word.surface for source in sources for word in french.surface_words(source)}
         found.append(_Row(row.id, row.shop_id, row.kind, ranking.title_words(row.name), counted, document))
     return found
+
+
+def _variant_labels(session: Session, product_ids: Sequence[int]) -> dict[int, str]:
+    """The labels of each product's offered variants: colours and sizes are asked for, too."""
+    rows = session.execute(
+        select(Variant.product_id, func.string_agg(Variant.label, " / "))
+        .where(Variant.product_id.in_(product_ids), Variant.is_offered, Variant.label != "")
+        .group_by(Variant.product_id)
+    )
+    return {row.product_id: row[1] for row in rows}
 
 
 def _write(session: Session, rows: list[_Row]) -> None:

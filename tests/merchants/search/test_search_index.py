@@ -7,10 +7,11 @@ from datetime import date
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from marketplace.drawings.catalogue import RANGE_OF
 from merchants.kinds import kind_keys
-from merchants.models import Product, Shop
+from merchants.models import Product, Shop, Variant
 from merchants.search import french
-from merchants.search.headings import KIND_WORDS
+from merchants.search.headings import DRAWING_WORDS, KIND_WORDS
 from merchants.search.index import find_stale, index_products, rebuild, rotate, unindex_products
 from merchants.search.models import ProductSearch, Vocabulary
 from tests.merchants.search.market import Market
@@ -145,8 +146,36 @@ def test_the_shop_and_its_trade_are_words_of_each_product(market: Market) -> Non
     assert market.find("vélo dynamo").product_ids == (made,)
 
 
-def test_every_heading_belongs_to_a_kind_that_exists() -> None:
+def test_every_heading_belongs_to_a_key_that_exists() -> None:
     assert KIND_WORDS.keys() <= set(kind_keys())
+    assert DRAWING_WORDS.keys() <= RANGE_OF.keys()
+
+
+def test_a_wine_with_a_poetic_name_is_found_as_what_it_is(session: Session, market: Market) -> None:
+    product = market.shelve("Tout doux le mulet", kind="alcool", trade="wine")
+    product.drawing = "wine-red"
+    index_products(session, [product.id])
+    named = market.put("Vin rouge de pays")
+    assert market.find("vins rouges").product_ids == (named, product.id)
+
+
+def test_a_book_is_found_by_its_author(session: Session, market: Market) -> None:
+    product = market.shelve("La Cousine Bette", kind="livre-neuf", trade="books")
+    product.details = {"auteur": "Honoré de Balzac", "fabricant": "12 rue du Moulin, Poitiers", "annee": 1953}
+    index_products(session, [product.id])
+    assert market.find("balsac").product_ids == (product.id,)
+    assert market.find("cousine 1953").product_ids == (product.id,)
+    assert market.find("poitiers").product_ids == ()
+
+
+def test_colours_of_variants_are_found(session: Session, market: Market) -> None:
+    product = market.shelve("Pull marin")
+    session.scalars(select(Variant).where(Variant.product_id == product.id)).one().label = "Écru"
+    index_products(session, [product.id])
+    assert market.find("pull écru").product_ids == (product.id,)
+    session.scalars(select(Variant).where(Variant.product_id == product.id)).one().is_offered = False
+    index_products(session, [product.id])
+    assert market.find("écru").product_ids == ()
 
 
 def test_a_product_leaves_search_with_its_shop_paused_and_comes_back(session: Session, market: Market) -> None:
