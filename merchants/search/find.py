@@ -160,7 +160,7 @@ def find_products(
 def suggest(session: Session, typed: str, *, limit: int = 8) -> list[str]:
     """What somebody may be about to type: `typed` with its last word completed, the most frequent first.
 
-    From two letters on, or one after another word; each word once, in its most frequent number and gender. Words
+    From two letters on, or one after another word; each word once, in its most frequent number. Words
     before the last are kept true: something is found for each of the answers.
     """
     before, last = _split_last(french.normal(typed[: french.QUERY_CHARACTERS]))
@@ -177,7 +177,7 @@ def suggest(session: Session, typed: str, *, limit: int = 8) -> list[str]:
         words = []
     proposed: dict[str, str] = {}
     for word in words:
-        proposed.setdefault("".join(part.form for part in french.words(word)), before + word)
+        proposed.setdefault("".join(part.accented for part in french.words(word)), before + word)
     return list(proposed.values())[:limit]
 
 
