@@ -22,6 +22,8 @@ from merchants.imports.parsed import Problem
 #: A shop of 20,000 articles with long descriptions stays under 10 MB; beyond, somebody sends the wrong file.
 MAX_BYTES = 10_000_000
 MAX_ROWS = 20_000
+#: Twenty lines of description each; more are line ends and nothing else.
+MAX_LINES = 400_000
 #: An export with every plug-in's own columns was seen with 227; 100,000 is an attack.
 MAX_COLUMNS = 500
 #: Longer than any product description; an unclosed quote reaches it first.
@@ -75,12 +77,15 @@ def read_sheet(content: bytes, detect: Detect) -> Sheet:
         raise UnreadableFile("too_big", limit_bytes=MAX_BYTES)
     if not content.strip(b"\0 \t\r\n"):
         raise UnreadableFile("empty")
+    if content.count(b"\n") + content.count(b"\r") > 2 * MAX_LINES:
+        raise UnreadableFile("too_many_rows", limit_qty=MAX_ROWS)
     if kind := binary_kind(content):
         raise UnreadableFile("wrong_type", looks_like=kind)
     text, repaired_lines = decode(content)
     if "\0" in text:
         raise UnreadableFile("nul_character", line=text.count("\n", 0, text.index("\0")) + 1)
-    text = unicodedata.normalize("NFC", text)
+    if not unicodedata.is_normalized("NFC", text):
+        text = unicodedata.normalize("NFC", text)
     text, lines_before = _without_separator_line(text)
     delimiter, form = _vote(text, detect)
     header, rows, problems = _split(text, delimiter, lines_before)
@@ -161,16 +166,30 @@ def decode(content: bytes) -> tuple[str, tuple[int, ...]]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         text = _decode_mixed(content, error)
-    if text.isascii():
-        return text, ()
-    lines = text.split("\n")
-    repaired = []
-    for number, line in enumerate(lines, start=1):
-        better = repair_mojibake(line)
-        if better != line:
-            lines[number - 1] = better
-            repaired.append(number)
-    return "\n".join(lines), tuple(repaired)
+    return _repair_lines(text)
+
+
+#: How é, œ or € begin when their UTF-8 was read as Windows text.
+_SUSPECT = re.compile("[\u00c2-\u00c5\u00e2]")
+
+
+def _repair_lines(text: str) -> tuple[str, tuple[int, ...]]:
+    parts: list[str] = []
+    repaired: list[int] = []
+    done, line = 0, 1
+    suspect = _SUSPECT.search(text)
+    while suspect:
+        start = text.rfind("\n", 0, suspect.start()) + 1
+        end = text.find("\n", suspect.start())
+        end = len(text) if end < 0 else end
+        line += text.count("\n", done, start)
+        better = repair_mojibake(text[start:end])
+        if better != text[start:end]:
+            repaired.append(line)
+        parts += (text[done:start], better)
+        done = end
+        suspect = _SUSPECT.search(text, end)
+    return ("".join([*parts, text[done:]]), tuple(repaired)) if repaired else (text, ())
 
 
 def _utf16_name(content: bytes) -> str | None:
@@ -211,7 +230,8 @@ def _is_surrogate(raw: bytes) -> bool:
 
 def _code_page(sample: bytes) -> str:
     """The 8-bit code page that makes the best French of `sample`; cp1252 in doubt."""
-    guess = from_bytes(sample[:200_000], cp_isolation=CODE_PAGES).best()
+    # 30,000 characters of accented lines tell three pages apart; the whole file would take seconds.
+    guess = from_bytes(sample[:30_000], cp_isolation=CODE_PAGES).best()
     for page in (guess.encoding if guess else "cp1252", "cp1252", "mac_roman"):
         try:
             sample.decode(page)
@@ -298,6 +318,7 @@ def _split(text: str, delimiter: str, lines_before: int) -> tuple[tuple[str, ...
     header: tuple[str, ...] = ()
     rows: list[Row] = []
     problems: list[Problem] = []
+    empty_qty = 0
     while True:
         line = lines_before + reader.line_num + 1
         try:
@@ -309,6 +330,9 @@ def _split(text: str, delimiter: str, lines_before: int) -> tuple[tuple[str, ...
             code = "cell_too_long" if str(error).startswith("field larger") else "quotes_broken"
             raise UnreadableFile(code, line=line) from error
         if not any(cell.strip() for cell in cells):
+            empty_qty += 1
+            if empty_qty > MAX_ROWS:  # a sheet saved with all its unused rows
+                raise UnreadableFile("too_many_rows", limit_qty=MAX_ROWS)
             continue
         if max(map(len, cells)) > MAX_CELL_CHARS:
             raise UnreadableFile("cell_too_long", line=line, limit_chars=MAX_CELL_CHARS)

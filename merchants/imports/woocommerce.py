@@ -203,8 +203,13 @@ class _Export:
         )
 
     def _reference(self, cells: Cells, name: str, label: str) -> str:
-        """The SKU; else the number that WooCommerce never changes; else the words."""
+        """The SKU; else the number that WooCommerce never changes; else the words.
+
+        A variation that repeats its parent's SKU has none of its own.
+        """
         sku = cells.read("sku", cell.text(80))
+        if sku and label and fold(sku) == fold(cells.raw("parent")):
+            sku = None
         number = cells.raw("id")
         return sku or (f"id-{number}" if re.fullmatch("[0-9]{1,12}", number) else slug(f"{name} {label}"))
 

@@ -183,3 +183,29 @@ def test_orders_of_other_shops_go_on_while_a_shelf_is_locked(empty_database: Dat
         lock_shelf(session, shop_id=pottery)
         with empty_database.transaction() as other:
             assert read_shelf(other, shop_id=pottery) == ()
+
+
+def test_buyers_and_imports_at_once_lose_and_invent_no_piece(empty_database: Database, pottery: int) -> None:
+    text = "reference;nom;genre;prix;stock\nbol;Bol;maison;12,50;{0}\nvase;Vase;maison;20;{0}\n"
+    bring_in(empty_database, pottery, text.format(30))
+    ids = [variant_id(empty_database, reference) for reference in ("vase", "bol")]
+    failures: list[Exception] = []
+
+    def buy(buyer: int) -> None:
+        try:
+            for n in range(5):
+                with empty_database.transaction() as session:
+                    hold(session, reference=f"B{buyer}-{n}", quantities=dict.fromkeys(ids, 1), until_at=LATER)
+        except Exception as error:  # whatever it is, the test shows it
+            failures.append(error)
+
+    buyers = [threading.Thread(target=buy, args=(n,)) for n in range(4)]
+    for thread in buyers:
+        thread.start()
+    for stock_qty in (28, 30, 29, 30):
+        bring_in(empty_database, pottery, text.format(stock_qty))
+    for thread in buyers:
+        thread.join(timeout=30)
+    assert failures == []
+    assert stock_of(empty_database, "bol") == (30, 20, 30)
+    assert stock_of(empty_database, "vase") == (30, 20, 30)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from marketplace.money import Money
 from merchants.imports.formats import parse_catalogue
+from merchants.imports.own import COLUMNS
 from merchants.imports.parsed import NetContent, ParsedCatalogue, ParsedProduct, ParsedVariant
 from merchants.imports.reading import UnreadableFile
+from merchants.kinds import get_kind, kind_keys
 
+DESCRIPTION = Path(__file__).parents[3] / "docs" / "catalogue-format.md"
 HEADER = (
     "reference;article;nom;declinaison;genre;marque;description;prix;stock;ean;poids_g;volume_ml;"
     "contenance;allergenes;image;details\n"
@@ -168,3 +173,21 @@ def test_a_kind_given_for_the_file_stands_in_where_none_is_written() -> None:
     catalogue = parse("reference;nom;genre;prix\na;Bol;;8\nb;Ours;jouet;9\n", default_kind="maison")
     assert [product.kind for product in catalogue.products] == ["maison", "jouet"]
     assert parse("reference;nom;prix\na;Bol;8\n", default_kind="maison").products[0].kind == "maison"
+
+
+def test_the_example_that_shopkeepers_are_shown_is_read() -> None:
+    example = re.search(r"```\n(reference;.*?)```", DESCRIPTION.read_text(), re.DOTALL)
+    assert example
+    catalogue = parse(example[1])
+    assert catalogue.problems == ()
+    assert [len(product.variants) for product in catalogue.products] == [1, 2]
+
+
+def test_the_description_lists_every_column_and_every_kind_with_its_needs() -> None:
+    rows = re.findall(r"^\| `([a-z_-]+)` \|.*\|(.*)\|$", DESCRIPTION.read_text(), re.MULTILINE)
+    told = dict(rows)
+    assert told.keys() == {*COLUMNS, *kind_keys()}
+    for key in kind_keys():
+        needs = get_kind(key, date(2026, 11, 21)).needs
+        words = told[key].replace("allergènes", "allergenes")
+        assert [need for need in needs if need not in words] == []

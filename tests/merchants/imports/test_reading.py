@@ -46,6 +46,13 @@ def test_utf8_that_was_saved_as_windows_text_is_put_right_and_said() -> None:
     assert [(note.line, note.code) for note in sheet.notes] == [(2, "mojibake_repaired")]
 
 
+def test_only_the_damaged_lines_are_named() -> None:
+    rows = "r1;Pâté;charcuterie;6,50\nr2;CrÃ¨me;fromage;3,20\nr3;Pain;pain;1,00\nr4;BÃ»che;fromage;4,00\n"
+    sheet = read(HEADER + rows)
+    assert [row.cells[1] for row in sheet.rows] == ["Pâté", "Crème", "Pain", "Bûche"]
+    assert [note.line for note in sheet.notes] == [3, 5]
+
+
 @pytest.mark.parametrize(
     ("line", "better"),
     [
@@ -172,6 +179,8 @@ def test_an_unknown_table_is_refused_with_its_titles() -> None:
         ((HEADER + "r1;" + "x" * 1_000_000 + ";pain;1,00\n").encode(), "cell_too_long"),
         ((";".join(f"c{n}" for n in range(100_000)) + "\n").encode(), "too_many_columns"),
         ((HEADER + "r;n;pain;1\n" * 20_001).encode(), "too_many_rows"),
+        ((HEADER + ";;;\n" * 20_001).encode(), "too_many_rows"),
+        (b"\n" * 800_001 + b"x", "too_many_rows"),
         (b"x" * 10_000_001, "too_big"),
     ],
 )

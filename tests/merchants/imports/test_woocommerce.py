@@ -221,6 +221,16 @@ def test_without_a_sku_the_number_or_the_words_are_the_reference() -> None:
     assert [product.reference for product in catalogue.products] == ["id-7", "bol-bleu-nuit"]
 
 
+def test_variations_that_repeat_their_parents_sku_are_told_apart_by_their_numbers() -> None:
+    child = SIMPLE | {"Type": "variation", "SKU": "bols", "Parent": "bols"}
+    catalogue = parse(
+        SIMPLE | {"ID": "9", "Type": "variable", "SKU": "bols"},
+        child | {"ID": "1", "Attribute 1 value(s)": "Bleu"},
+        child | {"ID": "2", "Attribute 1 value(s)": "Vert"},
+    )
+    assert [variant.reference for variant in catalogue.products[0].variants] == ["id-1", "id-2"]
+
+
 def test_products_of_one_name_without_any_number_cannot_be_told_apart() -> None:
     nameless = SIMPLE | {"SKU": "", "ID": ""}
     assert marks(parse(nameless, nameless)) == ([(3, "reference_twice")], [])
