@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from marketplace.clock import Clock
-from marketplace.delivery.models import Booking, Parcel, Round, Slot, Zone
+from marketplace.delivery.models import Booking, Handling, Parcel, Round, Slot, Stop, Zone
 from marketplace.delivery.rules import NO_LOAD, Load, is_served
 from marketplace.errors import MarketplaceError
 from marketplace.ids import new_token
@@ -299,19 +299,26 @@ def confirm_place(session: Session, *, reference: str) -> bool:
 
 
 def release_place(session: Session, *, reference: str) -> bool:
-    """The household's place is free again for others; whether there was one (only once)."""
+    """The household's place is free again for others, and no plan leads there; whether there was one (only once)."""
+    live = (Booking.reference == reference, Booking.state.in_(("held", "confirmed")))
+    # The round first, as for taking a place: the other way round the two could wait for each other.
+    round_id = session.scalar(
+        select(Round.id)
+        .join(Slot, Slot.round_id == Round.id)
+        .join(Booking, Booking.slot_id == Slot.id)
+        .where(*live)
+        .with_for_update(of=Round)
+    )
     released = session.execute(
         update(Booking)
-        .where(Booking.reference == reference, Booking.state.in_(("held", "confirmed")))
+        .where(*live)
         .values(state="released")
-        .returning(Booking.slot_id, Booking.grams, Booking.ml, Booking.cold_ml)
+        .returning(Booking.id, Booking.slot_id, Booking.grams, Booking.ml, Booking.cold_ml)
     ).one_or_none()
     if released is None:
         return False
-    slot_id, grams, ml, cold_ml = released
-    round_id = session.scalar(
-        update(Slot).where(Slot.id == slot_id).values(taken_stops=Slot.taken_stops - 1).returning(Slot.round_id)
-    )
+    booking_id, slot_id, grams, ml, cold_ml = released
+    session.execute(update(Slot).where(Slot.id == slot_id).values(taken_stops=Slot.taken_stops - 1))
     session.execute(
         update(Round)
         .where(Round.id == round_id)
@@ -321,7 +328,19 @@ def release_place(session: Session, *, reference: str) -> bool:
             taken_cold_ml=Round.taken_cold_ml - cold_ml,
         )
     )
+    _leave_plan(session, booking_id)
     return True
+
+
+def _leave_plan(session: Session, booking_id: int) -> None:
+    """No courier collects for the household or goes there; a shop with nothing left to collect is passed by (I17)."""
+    session.execute(delete(Stop).where(Stop.booking_id == booking_id, Stop.state == "planned"))
+    parcels = select(Parcel.id).where(Parcel.booking_id == booking_id)
+    visited = session.scalars(delete(Handling).where(Handling.parcel_id.in_(parcels)).returning(Handling.stop_id)).all()
+    session.execute(
+        delete(Stop).where(Stop.id.in_(visited), Stop.state == "planned", ~Stop.handlings.any()),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def _take_stop(session: Session, slot_id: int) -> bool:

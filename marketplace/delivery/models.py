@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from marketplace.db import Base, Id, Key, Token
@@ -63,9 +62,14 @@ class Round(Base):
     taken_grams: Mapped[int] = mapped_column(server_default=text("0"))
     taken_ml: Mapped[int] = mapped_column(server_default=text("0"))
     taken_cold_ml: Mapped[int] = mapped_column(server_default=text("0"))
-    #: What the last planning said: km, unserved references, engine; None before the first plan.
-    plan: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    #: Counts the times that a plan was asked for: the answer to an older question is dropped.
+    plan_number: Mapped[int] = mapped_column(server_default=text("0"))
+    plan_asked_at: Mapped[datetime | None]
+    #: Whose vehicles the plan that was asked for may use; the shifts are those of the plan that stands.
+    plan_vehicle_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
     planned_at: Mapped[datetime | None]
+    #: What is particular about the last planning: `plain` without the engines, `kept` failed, the former plan stands.
+    plan_note: Mapped[Key | None]
 
     zone: Mapped[Zone] = relationship(lazy="raise")
     slots: Mapped[list[Slot]] = relationship(back_populates="round", order_by="Slot.starts_at", lazy="raise")
@@ -193,6 +197,8 @@ class Shift(Base):
     vehicle_id: Mapped[int] = mapped_column(ForeignKey("vehicle.id"))
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
+    #: As planned, from the hub over all stops and back.
+    distance_m: Mapped[int]
 
     stops: Mapped[list[Stop]] = relationship(back_populates="shift", order_by="Stop.position", lazy="raise")
 
@@ -206,6 +212,7 @@ class Stop(Base):
         CheckConstraint("kind IN ('shop', 'home')", name="kind_known"),
         CheckConstraint("state IN ('planned', 'done', 'failed')", name="state_known"),
         CheckConstraint("(kind = 'home') = (booking_id IS NOT NULL)", name="home_has_booking"),
+        CheckConstraint("(state = 'planned') = (outcome IS NULL)", name="outcome_when_over"),
         # A household is visited once (I17).
         Index("uq_stop_booking", "booking_id", unique=True, postgresql_where=text("booking_id IS NOT NULL")),
     )
@@ -221,7 +228,11 @@ class Stop(Base):
     state: Mapped[Key] = mapped_column(server_default="planned")
     done_at: Mapped[datetime | None]
     done_by: Mapped[str | None]
-    outcome: Mapped[str | None]
+    outcome: Mapped[Key | None]
+    #: Who took the parcels when no code was shown (domain T10).
+    received_by: Mapped[str | None]
+    #: What the courier said of the receiver's age, where somebody had to look (domain A3).
+    is_adult: Mapped[bool | None]
 
     shift: Mapped[Shift] = relationship(back_populates="stops", lazy="raise")
     booking: Mapped[Booking | None] = relationship(lazy="raise")
@@ -243,3 +254,19 @@ class Handling(Base):
 
     stop: Mapped[Stop] = relationship(back_populates="handlings", lazy="raise")
     parcel: Mapped[Parcel] = relationship(lazy="raise")
+
+
+class RoundEvent(Base):
+    """Who did what on a round, when; written once (I16, I21)."""
+
+    __tablename__ = "round_event"
+
+    id: Mapped[Id]
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"), index=True)
+    #: Only stops that are ridden have events; a plan is replaced before anybody rides it.
+    stop_id: Mapped[int | None] = mapped_column(ForeignKey("stop.id"))
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    event: Mapped[Key]
+    #: Parcel numbers, the receiver's name: what the event alone does not say.
+    detail: Mapped[str] = mapped_column(server_default="")

@@ -357,8 +357,13 @@ def upgrade() -> None:
         sa.Column("taken_grams", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("taken_ml", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("taken_cold_ml", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("plan", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("plan_number", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("plan_asked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "plan_vehicle_ids", postgresql.ARRAY(sa.BigInteger()), server_default=sa.text("'{}'"), nullable=False
+        ),
         sa.Column("planned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("plan_note", sa.String(length=64), nullable=True),
         sa.CheckConstraint(
             "state IN ('open', 'closed', 'planning', 'planned', 'riding', 'done')", name=op.f("ck_round_state_known")
         ),
@@ -461,6 +466,7 @@ def upgrade() -> None:
         sa.Column("vehicle_id", sa.BigInteger(), nullable=False),
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("distance_m", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["courier_id"], ["user_account.id"], name=op.f("fk_shift_courier_id")),
         sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_shift_round_id")),
         sa.ForeignKeyConstraint(["vehicle_id"], ["vehicle.id"], name=op.f("fk_shift_vehicle_id")),
@@ -761,8 +767,11 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=64), server_default="planned", nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("done_by", sa.Text(), nullable=True),
-        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.String(length=64), nullable=True),
+        sa.Column("received_by", sa.Text(), nullable=True),
+        sa.Column("is_adult", sa.Boolean(), nullable=True),
         sa.CheckConstraint("(kind = 'home') = (booking_id IS NOT NULL)", name=op.f("ck_stop_home_has_booking")),
+        sa.CheckConstraint("(state = 'planned') = (outcome IS NULL)", name=op.f("ck_stop_outcome_when_over")),
         sa.CheckConstraint("kind IN ('shop', 'home')", name=op.f("ck_stop_kind_known")),
         sa.CheckConstraint("state IN ('planned', 'done', 'failed')", name=op.f("ck_stop_state_known")),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.id"], name=op.f("fk_stop_booking_id")),
@@ -784,6 +793,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("stop_id", "parcel_id", name=op.f("pk_handling")),
         sa.UniqueConstraint("parcel_id", "act", name=op.f("uq_handling_parcel_id_act")),
     )
+    op.create_table(
+        "round_event",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("round_id", sa.BigInteger(), nullable=False),
+        sa.Column("stop_id", sa.BigInteger(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("event", sa.String(length=64), nullable=False),
+        sa.Column("detail", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_round_event_round_id")),
+        sa.ForeignKeyConstraint(["stop_id"], ["stop.id"], name=op.f("fk_round_event_stop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_round_event")),
+    )
+    op.create_index(op.f("ix_round_event_round_id"), "round_event", ["round_id"], unique=False)
     # ### end Alembic commands ###
     op.execute(GUARDS)
     for table in APPEND_ONLY:
