@@ -1,0 +1,57 @@
+"""`python -m demo.database`: the embedded PostgreSQL as a process of the demo: started, watched, stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+
+from marketplace.db import start_embedded
+from marketplace.settings import Settings
+
+#: A stop without haste writes everything that is still in memory to the disk.
+STOP_S = 30
+
+
+def running_server(folder: Path) -> psutil.Process | None:
+    """The PostgreSQL that runs in `folder`; None when there is none, whatever an old pid file says."""
+    try:
+        server = psutil.Process(int((folder / "postmaster.pid").read_text().split("\n", 1)[0]))
+        return server if server.name().startswith("postgres") and server.is_running() else None
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return None
+
+
+def stop_server(folder: Path) -> None:
+    """No PostgreSQL runs in `folder` afterwards, and its next start needs no recovery."""
+    server = running_server(folder)
+    if server is None:
+        return
+    # To PostgreSQL, SIGINT is "fast": end the sessions, keep what is committed, write it all down. SIGQUIT is "now".
+    server.send_signal(signal.SIGINT)
+    try:
+        server.wait(STOP_S)
+    except psutil.TimeoutExpired:
+        server.send_signal(signal.SIGQUIT)
+        server.wait(STOP_S)
+
+
+def main() -> None:
+    over = threading.Event()
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, lambda signum, frame: over.set())
+    folder = Settings.from_env(os.environ).instance_dir / "postgres"
+    start_embedded(folder)
+    print(f"PostgreSQL runs in {folder}", flush=True)
+    while not over.wait(0.5):
+        if running_server(folder) is None:
+            sys.exit("PostgreSQL is gone")
+    stop_server(folder)
+
+
+if __name__ == "__main__":
+    main()
