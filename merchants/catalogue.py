@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.money import Money
 from merchants.models import PriceChange, Product, StockMove, Variant
+from merchants.search.index import index_products, unindex_products
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def put_product(session: Session, *, shop_id: int, draft: ProductDraft, actor: s
     for left_out in known.values():
         left_out.is_offered = False
     session.flush()
+    index_products(session, [product.id])
     return product.id
 
 
@@ -116,3 +118,4 @@ def withdraw_product(session: Session, *, product_id: int, now: datetime) -> Non
     product = session.get_one(Product, product_id)
     product.is_published, product.updated_at = False, now
     session.flush()
+    unindex_products(session, [product_id])

@@ -10,11 +10,21 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.orm import Session
 
+from marketplace.app import create_app
+from marketplace.clock import FixedClock
 from marketplace.db import Base, Database, start_embedded, stop_embedded
+from marketplace.geo import Geocoder
+from marketplace.hall import Hall
+from marketplace.mail import Mailer
 from marketplace.migrating import migrate
+from marketplace.settings import Settings
+from tests.sandbox_server import Sandbox, running_sandbox
+from tests.walk import NOW, Town, arrange_town, register_merchants
 
 TEMPLATE = "market_template"
 
@@ -105,3 +115,46 @@ def _empty(database: Database) -> None:
     with database.engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         connection.execute(text(f"TRUNCATE {', '.join(tables + queue)} RESTART IDENTITY CASCADE"))
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A payment sandbox of this test's own, that knows the town's merchants."""
+    with running_sandbox() as sandbox:
+        register_merchants(sandbox)
+        yield sandbox
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(NOW)
+
+
+@pytest.fixture
+def hall(empty_database: Database, sandbox: Sandbox, clock: FixedClock, tmp_path: Path) -> Hall:
+    """A hall over the empty database, the sandbox and a clock that stands; nobody answers mail or addresses."""
+    settings = Settings.from_env({"SECRET_KEY": "t" * 40, "INSTANCE_DIR": str(tmp_path)})
+    return Hall(
+        settings=settings,
+        database=empty_database,
+        clock=clock,
+        gateway=sandbox.gateway(),
+        geocoder=Geocoder(scheme="http", domain="127.0.0.1:9"),
+        mailer=Mailer(host="127.0.0.1", port=9, sender=settings.mail_from),
+    )
+
+
+@pytest.fixture
+def town(hall: Hall) -> Town:
+    with hall.database.transaction() as session:
+        return arrange_town(session)
+
+
+@pytest.fixture
+def app(hall: Hall) -> Flask:
+    return create_app(hall)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
