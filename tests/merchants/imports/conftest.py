@@ -4,20 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from marketplace.db import Base, Database
+from marketplace.db import Database
 from merchants.models import Merchant, Shop
-from merchants.search.models import ProductSearch, Vocabulary
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session")
-def search_tables(database: Database) -> None:
-    Base.metadata.create_all(database.engine, tables=[ProductSearch.__table__, Vocabulary.__table__])
-
-
 @pytest.fixture
-def pottery(empty_database: Database, search_tables: None) -> int:
+def pottery(empty_database: Database) -> int:
     """The id of an open shop with empty shelves, "poterie-du-port"."""
     with empty_database.transaction() as session:
         merchant = Merchant(
