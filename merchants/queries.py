@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from marketplace.drawings import colourway_for
 from marketplace.errors import NotFound
 from marketplace.money import Money
+from marketplace.web.filters import slug as address_word
 from merchants.models import Merchant, Product, Shop, Variant
-from merchants.rules import UnitPrice, address_word, unit_price
+from merchants.rules import UnitPrice, unit_price
 from merchants.search.models import ProductSearch
 
 PAGE = 24
@@ -87,12 +88,14 @@ class ProductList:
 
 @dataclass(frozen=True, slots=True)
 class VariantRow:
-    """What a resident can choose. `label` is empty for an only variant."""
+    """What a resident can choose. `label` may be empty for an only variant; `net_amount` in `net_unit` g, ml, piece."""
 
     id: int
     label: str
     price: Money
     available_qty: int
+    net_amount: int | None
+    net_unit: str | None
     unit_price: UnitPrice | None
 
 
@@ -256,6 +259,8 @@ def get_product(session: Session, product_id: int) -> ProductPage:
                 label=variant.label,
                 price=variant.price,
                 available_qty=variant.available_qty,
+                net_amount=variant.net_amount,
+                net_unit=variant.net_unit,
                 unit_price=unit_price(row.kind, variant.price, variant.net_amount, variant.net_unit),
             )
             for variant in rows

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -43,10 +41,3 @@ def unit_price(kind: str, price: Money, net_amount: int | None, net_unit: str | 
     return UnitPrice(
         Money(half_up(Fraction(price.cents * compared_by, net_amount))), _NAMES[net_unit, compared_by]
     )
-
-
-def address_word(name: str) -> str:
-    """A name as the readable end of an address: "Pâté d'oie, 200 g" → "pate-d-oie-200-g"; never empty."""
-    plain = unicodedata.normalize("NFKD", name.lower().replace("œ", "oe").replace("æ", "ae"))
-    word = re.sub(r"[^a-z0-9]+", "-", "".join(c for c in plain if not unicodedata.combining(c))).strip("-")
-    return word[:60].rstrip("-") or "produit"

@@ -34,11 +34,14 @@ class ListingQuery(QueryBoundary):
     exact = FlagField(load_default=False)
 
 
+#: The id of the search field in the layout.
+SEARCH_FIELD = "chercher"
+
 _LISTING_QUERY = ListingQuery()
 
 
 def read_listing_query(args: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """The values of an address and what is wrong with `q`, the only one that a person types.
+    """The values of an address, and what is wrong with `q`, the only one that a person types, at its field's id.
 
     Other values come from links; one that was damaged on its way counts as absent, and the list begins at its start.
     """
@@ -47,4 +50,4 @@ def read_listing_query(args: Mapping[str, str]) -> tuple[dict[str, Any], dict[st
     except ValidationError as refused:
         wrong = dict(refused.normalized_messages())
         sound = {name: value for name, value in args.items() if name not in wrong}
-        return dict(_LISTING_QUERY.load(sound)), {name: codes for name, codes in wrong.items() if name == "q"}
+        return dict(_LISTING_QUERY.load(sound)), {SEARCH_FIELD: wrong["q"]} if "q" in wrong else {}

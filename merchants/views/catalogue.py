@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from marketplace import __version__
 from marketplace.clock import local_day
-from marketplace.drawings import COLOURWAYS_QTY, KEYS, drawing
-from marketplace.drawings.catalogue import FALLBACK
+from marketplace.delivery.bookings import Promise, promise
+from marketplace.drawings import COLOURWAYS_QTY, drawing
+from marketplace.drawings.catalogue import FALLBACK, RANGE_OF
 from marketplace.errors import NotFound
 from marketplace.hall import the_hall
 from marketplace.legal import legal_number
@@ -40,6 +42,17 @@ from merchants.search.ranking import shop_turn, static_score
 
 blueprint = Blueprint("catalogue", __name__)
 
+_NOTHING: dict[str, Any] = {
+    "found": None,
+    "products": (),
+    "corrected_products": (),
+    "page_number": 1,
+    "previous_url": None,
+    "next_url": None,
+}
+#: Every page of the catalogue names the delivery's price and next round; a minute's delay in that sentence harms
+#: nobody, the basket asks anew.
+DELIVERY_KEPT_FOR = timedelta(minutes=1)
 #: What the home page shows of the day: as much as fits beside its words without becoming a list.
 STALL_QTY, SHOPS_OF_THE_DAY_QTY = 6, 6
 #: A year; a redrawn picture gets another address with the release that brings it (`picture_url`).
@@ -58,16 +71,18 @@ def home() -> ResponseReturnValue:
         start = Cursor(static_score(0, today.toordinal()), 0)
         drawn = [*list_products(session, after=start, limit=48).items, *list_products(session).items]
         kinds = list_kinds(session)
+        delivery = _delivery(session, now)
     turns = sorted(shops, key=lambda shop: shop_turn(shop.id, today))
     return render_template(
         "merchants/catalogue/home.html",
         shops_qty=len(shops),
         of_the_day=[(shop, doors_at(shop.opening_hours, now)) for shop in turns[:SHOPS_OF_THE_DAY_QTY]],
-        stall=_one_of_each_shop(drawn)[:STALL_QTY],
+        stall=_assorted(drawn, STALL_QTY),
         kinds=kinds,
         aisles=AISLES,
         signs=SIGNS,
         trades=by_trade(shops),
+        delivery=delivery,
         now=now,
     )
 
@@ -83,11 +98,22 @@ def listing() -> ResponseReturnValue:
     with hall.database.reading() as session:
         shop = get_shop(session, asked["boutique"]) if asked["boutique"] else None
         if errors:
-            return _empty_listing(asked, shop, errors), 422
-        answer = _search(session, asked, shop) if asked["q"] else _walk(session, asked)
-    return render_template(
-        "merchants/catalogue/listing.html", asked=asked, errors={}, shop=shop, aisles=AISLES, **answer
+            answer = _NOTHING
+        elif asked["q"]:
+            answer = _search(session, asked, shop)
+        else:
+            answer = _walk(session, asked)
+        delivery = _delivery(session, hall.clock.now())
+    page = render_template(
+        "merchants/catalogue/listing.html",
+        asked=asked,
+        errors=errors,
+        shop=shop,
+        aisles=AISLES,
+        delivery=delivery,
+        **answer,
     )
+    return page, 422 if errors else 200
 
 
 def _walk(session: Session, asked: Mapping[str, Any]) -> dict[str, object]:
@@ -138,22 +164,6 @@ def _search(session: Session, asked: Mapping[str, Any], shop: ShopPage | None) -
     }
 
 
-def _empty_listing(asked: Mapping[str, Any], shop: ShopPage | None, errors: dict[str, list[str]]) -> str:
-    return render_template(
-        "merchants/catalogue/listing.html",
-        asked={**asked, "q": ""},
-        errors={"chercher": errors["q"]},  # the id of the field in the layout
-        shop=shop,
-        aisles=AISLES,
-        found=None,
-        products=(),
-        corrected_products=(),
-        page_number=1,
-        previous_url=None,
-        next_url=None,
-    )
-
-
 @blueprint.get("/boutiques")
 @open_to(everyone)
 def shops() -> ResponseReturnValue:
@@ -182,6 +192,7 @@ def shop(slug: str) -> ResponseReturnValue:
         if not shop.is_open:
             return render_template("merchants/catalogue/paused.html", shop=shop), 404
         products = list_products(session, shop=slug, after=asked["apres"], before=asked["avant"])
+        delivery = _delivery(session, now)
     page = asked["page"] if products.previous else 1
     before, after = products.previous, products.next
     return render_template(
@@ -194,6 +205,7 @@ def shop(slug: str) -> ResponseReturnValue:
         page_number=page,
         previous_url=before and url_for(".shop", slug=slug, avant=str(before), page=max(page - 1, 1)),
         next_url=after and url_for(".shop", slug=slug, apres=str(after), page=page + 1),
+        delivery=delivery,
         now=now,
     )
 
@@ -232,9 +244,11 @@ def show_product(
             product = get_product(session, product_id)
         except NotFound:
             return _withdrawn(session, product_id)
+        now = hall.clock.now()
+        delivery = _delivery(session, now)
     if word is not None and word != product.word:
         return redirect(url_for(".product", product_id=product.id, word=product.word), 301)
-    today = local_day(hall.clock.now())
+    today = local_day(now)
     page = render_template(
         "merchants/catalogue/product.html",
         product=product,
@@ -242,6 +256,7 @@ def show_product(
         is_perishable=product.kind in PERISHABLE,
         is_alcohol=product.kind == ALCOHOL,
         withdrawal_days=legal_number("withdrawal.days", today),
+        delivery=delivery,
         typed=typed or {},
         errors=errors or {},
     )
@@ -269,7 +284,7 @@ def sellers() -> ResponseReturnValue:
 @blueprint.get("/dessins/<key>-<int:colourway>.svg")
 @open_to(everyone)
 def picture(key: str, colourway: int) -> Response:
-    if key not in KEYS or colourway >= COLOURWAYS_QTY:
+    if key not in RANGE_OF or colourway >= COLOURWAYS_QTY:
         raise NotFound()
     response = make_response(drawing(key, colourway))
     response.mimetype = "image/svg+xml"
@@ -278,17 +293,28 @@ def picture(key: str, colourway: int) -> Response:
 
 
 def picture_url(key: str, colourway: int) -> str:
-    """The address of a drawing as this release draws it."""
-    return url_for("catalogue.picture", key=key if key in KEYS else FALLBACK, colourway=colourway, v=__version__)
+    """The address of a drawing as this release draws it; colourways count round."""
+    known = key if key in RANGE_OF else FALLBACK
+    return url_for("catalogue.picture", key=known, colourway=colourway % COLOURWAYS_QTY, v=__version__)
 
 
-def _one_of_each_shop(cards: Iterable[ProductCard]) -> list[ProductCard]:
-    """The first product of each shop that is left to buy."""
-    first: dict[str, ProductCard] = {}
+def _delivery(session: Session, now: datetime) -> Promise | None:
+    """The town's promise of delivery, at most a minute old."""
+    kept: tuple[datetime, Promise | None] | None = current_app.extensions.get("catalogue.delivery")
+    if kept is None or not timedelta() <= now - kept[0] < DELIVERY_KEPT_FOR:
+        kept = current_app.extensions["catalogue.delivery"] = (now, promise(session, now=now))
+    return kept[1]
+
+
+def _assorted(cards: Iterable[ProductCard], qty: int) -> list[ProductCard]:
+    """The first products that are left to buy, no two of one shop or one kind: a stall is laid with care."""
+    laid: list[ProductCard] = []
+    seen: set[str] = set()
     for card in cards:
-        if card.available_qty > 0:
-            first.setdefault(card.shop.slug, card)
-    return list(first.values())
+        if card.available_qty > 0 and not seen & {card.shop.slug, card.kind}:
+            seen |= {card.shop.slug, card.kind}
+            laid.append(card)
+    return laid[:qty]
 
 
 def init(app: Flask) -> None:
