@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 
 import click
-from flask import Flask
+from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from marketplace.hall import the_hall
 from marketplace.jobs import run_worker
+from marketplace.ledger import checks
 from marketplace.ledger.service import balances, broken_postings
 from marketplace.migrating import migrate
+from marketplace.selfcheck import register_check, self_check
 
 ledger = AppGroup("ledger", help="The book of every cent.")
 
@@ -26,7 +28,19 @@ def migrate_command() -> None:
 @click.command("worker")
 def worker_command() -> None:
     """Work on jobs until told to stop."""
-    run_worker(the_hall())
+    run_worker(current_app._get_current_object())  # type: ignore[attr-defined]  # the proxy's own way to its object
+
+
+@click.command("self-check")
+def self_check_command() -> None:
+    """Say everything that does not hold together. Exit 1 when there is something."""
+    with the_hall().database.reading() as session:
+        broken = self_check(session)
+    for sentence in broken:
+        click.echo(sentence, err=True)
+    click.echo(f"{len(broken)} broken rules")
+    if broken:
+        sys.exit(1)
 
 
 @ledger.command("check")
@@ -48,3 +62,5 @@ def init_cli(app: Flask) -> None:
     app.cli.add_command(migrate_command)
     app.cli.add_command(worker_command)
     app.cli.add_command(ledger)
+    app.cli.add_command(self_check_command)
+    register_check(checks.broken_rules)

@@ -2,9 +2,17 @@ from __future__ import annotations
 
 from flask import Flask
 
+from marketplace.selfcheck import register_check
+from merchants import checks, handlers
+from merchants.imports.cli import import_catalogue_command
+from merchants.search_cli import search_group
 from merchants.views import catalogue
 
 
 def init(app: Flask) -> None:
     """Pages, jobs and commands of this package."""
+    assert handlers
+    register_check(checks.broken_rules)
+    app.cli.add_command(import_catalogue_command)
+    app.cli.add_command(search_group)
     catalogue.init(app)

@@ -22,6 +22,7 @@ from marketplace.geo import Geocoder
 from marketplace.hall import Hall
 from marketplace.mail import Mailer
 from marketplace.migrating import migrate
+from marketplace.selfcheck import self_check
 from marketplace.settings import Settings
 from tests.sandbox_server import Sandbox, running_sandbox
 from tests.walk import NOW, Town, arrange_town, register_merchants
@@ -98,7 +99,11 @@ def _fresh(server: URL, name: str, template: str) -> None:
 def empty_database(database: Database) -> Iterator[Database]:
     """A database without a row. What a test leaves behind must still hold together (self_check)."""
     yield database
-    _empty(database)
+    try:
+        with database.reading() as session:
+            assert self_check(session) == []
+    finally:
+        _empty(database)
 
 
 @pytest.fixture

@@ -1,0 +1,70 @@
+"""I02, I06, I16: orders, what they hold, and what was paid for them agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from basket.models import OrderEvent
+from basket.rules import ORDER_NEXT, SUB_ORDER_NEXT
+from marketplace.selfcheck import sentences
+
+RULES = (
+    (
+        "I02 an order that waits does not hold what it promises",
+        "SELECT o.code, l.variant_id FROM orders o JOIN sub_order s ON s.order_id = o.id "
+        "JOIN order_line l ON l.sub_order_id = s.id WHERE o.state = 'awaiting_payment' AND NOT EXISTS "
+        "(SELECT 1 FROM stock_hold h WHERE h.reference = o.code AND h.variant_id = l.variant_id "
+        "AND h.state = 'held' AND h.qty = l.qty)",
+    ),
+    (
+        "I02 a confirmed order without its pieces",
+        "SELECT o.code, l.variant_id FROM orders o JOIN sub_order s ON s.order_id = o.id "
+        "JOIN order_line l ON l.sub_order_id = s.id WHERE o.state IN ('confirmed', 'completed') AND NOT EXISTS "
+        "(SELECT 1 FROM stock_hold h WHERE h.reference = o.code AND h.variant_id = l.variant_id "
+        "AND h.state = 'sold' AND h.qty = l.qty)",
+    ),
+    (
+        "I02 an ended order still holds",
+        "SELECT o.code FROM orders o WHERE o.state IN ('lapsed', 'cancelled') AND (EXISTS "
+        "(SELECT 1 FROM stock_hold h WHERE h.reference = o.code AND h.state IN ('held', 'sold')) OR EXISTS "
+        "(SELECT 1 FROM booking b WHERE b.reference = o.code AND b.state IN ('held', 'confirmed')))",
+    ),
+    (
+        "I06 a confirmed order that no paid payment of its amount confirms",
+        "SELECT o.code FROM orders o LEFT JOIN payment p ON p.id = o.payment_id AND p.state = 'paid' "
+        "WHERE o.state IN ('confirmed', 'completed') AND (p.id IS NULL OR p.amount <> o.delivery_fee + "
+        "(SELECT sum(s.goods) FROM sub_order s WHERE s.order_id = o.id))",
+    ),
+    (
+        "I09 a sub-order whose lines or commission do not add up",
+        "SELECT s.id FROM sub_order s JOIN order_line l ON l.sub_order_id = s.id GROUP BY s.id "
+        "HAVING s.goods <> sum(l.unit_price * l.qty) OR s.commission <> sum(l.commission)",
+    ),
+    (
+        "I17 a confirmed delivery without a place on a round",
+        "SELECT o.code FROM orders o WHERE o.mode = 'delivery' AND o.state = 'confirmed' AND NOT EXISTS "
+        "(SELECT 1 FROM booking b WHERE b.reference = o.code AND b.state IN ('confirmed', 'delivered', 'returned'))",
+    ),
+    (
+        "I09 a share routed before its goods were handed over",
+        "SELECT sh.id FROM payment_share sh JOIN payment p ON p.id = sh.payment_id "
+        "JOIN orders o ON o.code = p.reference JOIN sub_order s ON s.order_id = o.id AND s.party = sh.party "
+        "WHERE sh.state IN ('due', 'sending', 'unknown', 'routed') AND s.state <> 'delivered'",
+    ),
+)
+
+
+def broken_rules(session: Session) -> Iterator[str]:
+    yield from sentences(session, RULES)
+    moves = session.execute(
+        select(
+            OrderEvent.sub_order_id.is_not(None), OrderEvent.from_state, OrderEvent.event, OrderEvent.to_state
+        ).distinct()
+    )
+    for is_sub_order, before, event, after in moves:
+        table = SUB_ORDER_NEXT if is_sub_order else ORDER_NEXT
+        if event != "place" and table.get((before, event)) != after:
+            yield f"I16 a move that the state table does not have: {before} {event} {after}"

@@ -1,0 +1,60 @@
+"""I04, I05, I09, I10: attempts, shares and refunds agree with the payments and the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy.orm import Session
+
+from marketplace.selfcheck import sentences
+
+RULES = (
+    (
+        "I04 two open attempts for one reference",
+        "SELECT reference, count(*) FROM payment WHERE state IN ('creating', 'unknown', 'open', 'pending') "
+        "GROUP BY reference HAVING count(*) > 1",
+    ),
+    (
+        "I05 a paid payment without the provider's id",
+        "SELECT id FROM payment WHERE state = 'paid' AND provider_id IS NULL",
+    ),
+    (
+        "I07 a paid payment that the ledger does not know",
+        "SELECT p.id FROM payment p WHERE p.state = 'paid' "
+        "AND NOT EXISTS (SELECT 1 FROM ledger_posting l WHERE l.key = 'paid:' || p.id)",
+    ),
+    (
+        "I09 shares that do not sum to their payment",
+        "SELECT p.id, p.amount, sum(s.amount) FROM payment p JOIN payment_share s ON s.payment_id = p.id "
+        "GROUP BY p.id HAVING sum(s.amount) <> p.amount",
+    ),
+    (
+        "I09 a routed share that the ledger does not know",
+        "SELECT s.id FROM payment_share s WHERE s.state = 'routed' AND (s.provider_route_id IS NULL "
+        "OR NOT EXISTS (SELECT 1 FROM ledger_posting l WHERE l.key = 'routed:' || s.id))",
+    ),
+    (
+        "I09 a share routed from a payment that is not paid",
+        "SELECT s.id FROM payment_share s JOIN payment p ON p.id = s.payment_id "
+        "WHERE s.state IN ('due', 'sending', 'unknown', 'routed') AND p.state <> 'paid'",
+    ),
+    (
+        "I10 more refunded than paid",
+        "SELECT p.id FROM payment p JOIN refund r ON r.payment_id = p.id AND r.state NOT IN ('failed', 'canceled') "
+        "GROUP BY p.id HAVING sum(r.amount) > p.amount",
+    ),
+    (
+        "I10 a settled refund that the ledger does not know",
+        "SELECT r.id FROM refund r WHERE r.state = 'refunded' "
+        "AND NOT EXISTS (SELECT 1 FROM ledger_posting l WHERE l.key = 'refunded:' || r.id)",
+    ),
+    (
+        "I08 a merchant is owed less than nothing",
+        "SELECT account, sum(amount) FROM ledger_entry WHERE account LIKE 'merchant:%' "
+        "GROUP BY account HAVING sum(amount) > 0",
+    ),
+)
+
+
+def broken_rules(session: Session) -> Iterator[str]:
+    yield from sentences(session, RULES)
