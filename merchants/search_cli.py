@@ -16,12 +16,12 @@ search_group = AppGroup("search", help="The search of products.")
 @search_group.command("rebuild")
 def rebuild_command() -> None:
     """Index every product anew. Nothing is found less while it runs; edits wait."""
-    with the_hall().database.transaction() as session:
-        with click.progressbar(length=1, label="Recherche", file=sys.stderr) as bar:
+    bar = click.progressbar(length=1, label="Recherche", file=sys.stderr)
 
-            def show(done_qty: int, total_qty: int) -> None:
-                bar.length = total_qty
-                bar.update(done_qty - bar.pos)
+    def show(done_qty: int, total_qty: int) -> None:
+        bar.length = total_qty
+        bar.update(done_qty - bar.pos)
 
-            indexed_qty = rebuild(session, progress=show)
+    with bar, the_hall().database.transaction() as session:
+        indexed_qty = rebuild(session, progress=show)
     click.echo(f"{indexed_qty} produits")
