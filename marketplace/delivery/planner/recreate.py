@@ -23,6 +23,8 @@ UNSERVED_M = 200_000
 #: Orders taken out per ruin on average, and the longest string, as published; smaller rounds take smaller bites.
 MEAN_OUT_QTY = 6
 LONGEST_STRING = 8
+#: Of the orders that fit nowhere, so many get another chance after each ruin: all would take most of the time at 500.
+MOST_MISSING_QTY = 20
 #: Chance to overlook a position: a little disorder where every insertion would be the greedy one.
 BLINK = 0.01
 #: Temperatures of the annealing, in metres: a detour of this size is often accepted at the start, hardly at the end.
@@ -166,12 +168,17 @@ class Recreator:
         return [order for order in range(len(self._homes)) if order not in served]
 
     def _ruin(self, rides: list[Ride]) -> list[int]:
-        """Take strings of neighbouring homes out of `rides`; returns every order now missing, in insertion order."""
+        """Take strings of neighbouring homes out of `rides`; returns them and some of those that were missing before.
+
+        In the order in which they should be put back.
+        """
         chance = self._random
         where = {
             visit.items[0][0]: index for index, ride in enumerate(rides) for visit in ride.visits if visit.shop < 0
         }
         out = [order for order in range(len(self._homes)) if order not in where]
+        if len(out) > MOST_MISSING_QTY:
+            out = chance.sample(out, MOST_MISSING_QTY)
         if where:
             used = len(set(where.values()))
             longest = max(1.0, min(LONGEST_STRING, len(where) / used))

@@ -1,4 +1,4 @@
-"""VROOM (pyvroom) behind the planner's adapter; only in the child process, because it holds the GIL while solving."""
+"""VROOM (pyvroom) behind the planner's adapter; only in the child process: it holds the GIL while it solves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import numpy
 import vroom
 
-from .order_level import EngineRefused, OrderRoutes, OrderStop, collecting_window, last_handover_start_s, middle_of_shops
+from .order_level import (
+    EngineRefused,
+    OrderRoutes,
+    OrderStop,
+    collecting_window,
+    last_handover_start_s,
+    middle_of_shops,
+)
 from .problem import Problem, Window
 from .timing import Routes, Stop, earliest_times
 
