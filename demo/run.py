@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -28,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: A first start on a slow machine compiles every module; nobody should wait longer without a word.
 OPENING_S = 90
 
+one_at_a_time = threading.Lock()
 # Ignores the proxies of the environment: the site is on this machine.
 local_web = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -81,7 +83,7 @@ def open_town(ports: Ports, instance_dir: Path, over: threading.Event) -> None:
             commands(with_database=postgres is not None),
             cwd=ROOT,
             env=env,
-            say=lambda name, line: print(f"{name:<9} | {line}"),
+            say=lambda name, line: show(f"{name:<9} | {line}"),
             note=partial(note_pids, instance_dir),
         ).run(over)
     finally:
@@ -121,9 +123,15 @@ class Opening(threading.Thread):
                 return
             if answers(self._ports.site_url):
                 password = (self._instance_dir / "demo_password").read_text().strip()
-                print(welcome(self._ports, site_url=self._site_url, password=password))
+                show(welcome(self._ports, site_url=self._site_url, password=password))
                 return
-        print(f"The site has not answered for {OPENING_S} s: the lines above may say why. Ctrl-C stops everything.")
+        show(f"The site has not answered for {OPENING_S} s: the lines above may say why. Ctrl-C stops everything.")
+
+
+def show(text: str) -> None:
+    """Print whole lines, whoever else prints; a terminal that was closed must not keep anything from stopping."""
+    with one_at_a_time, contextlib.suppress(OSError):
+        print(text)
 
 
 def answers(url: str) -> bool:

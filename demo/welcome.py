@@ -15,7 +15,7 @@ def welcome(ports: Ports, *, site_url: str, password: str, people: Path = PEOPLE
     """The frame that `make demo` prints once the site answers."""
     with people.open(encoding="utf-8", newline="") as rows:
         sign_ins = [
-            f"    {person['role']:<12} {person['email']:<38} {person['name']}"
+            f"    {person['role']:<11} {person['email']:<36} {person['name']}"
             for person in csv.DictReader(rows, delimiter=";")
         ]
     lines = [
