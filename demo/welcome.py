@@ -15,7 +15,7 @@ def welcome(ports: Ports, *, site_url: str, password: str, people: Path = PEOPLE
     """The frame that `make demo` prints once the site answers."""
     with people.open(encoding="utf-8", newline="") as rows:
         sign_ins = [
-            f"    {person['role']:<11} {person['email']:<36} {person['name']}"
+            f"    {person['role']:<12} {person['email']:<35} {person['name']}"
             for person in csv.DictReader(rows, delimiter=";")
         ]
     lines = [
@@ -24,11 +24,13 @@ def welcome(ports: Ports, *, site_url: str, password: str, people: Path = PEOPLE
         "",
         f"    {site_url}",
         "",
-        f"    letters that it sends   {ports.letters_url}",
-        f"    payments (play money)   {ports.payments_url}",
+        f"    letters that it sends    {ports.letters_url}",
+        f"    payments (play money)    {ports.payments_url}",
         "",
-        f"  Residents need no account. These people sign in at {site_url}/connexion",
-        f"  with the password   {password}",
+        "  Residents need no account. The people who work here sign in:",
+        "",
+        f"    page         {site_url}/connexion",
+        f"    password     {password}",
         "",
         *sign_ins,
         "",
