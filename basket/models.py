@@ -200,6 +200,8 @@ class OrderEvent(Base):
     """Who did what to an order, when; append-only (I16, I21)."""
 
     __tablename__ = "order_event"
+    # What a shop has handed over today is found from the day's events, however many orders it ever had.
+    __table_args__ = (Index("ix_order_event_at", "at"),)
 
     id: Mapped[Id]
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)

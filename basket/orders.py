@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from basket.models import Line, Order, OrderEvent, OrderLine, SubOrder
 from basket.quoting import Quote, QuotedGroup, quote_basket
-from basket.rules import HOLD, ORDER_NEXT, SUB_ORDER_NEXT, initials, progress_of
+from basket.rules import HOLD, ORDER_NEXT, SUB_ORDER_NEXT, initials, is_behind, progress_of
 from marketplace.clock import Clock
 from marketplace.delivery import bookings
 from marketplace.delivery.bookings import DropOff, PickUp
@@ -31,6 +31,7 @@ from marketplace.payments import service as payments
 from marketplace.payments.models import OPEN_STATES, Payment
 from marketplace.payments.rules import MerchantPart, commission_by_line, split
 from merchants import stock
+from merchants.hours import ready_at
 from merchants.models import Shop
 
 
@@ -53,6 +54,13 @@ class NotPossibleNow(MarketplaceError):
     code = "not_possible_now"
 
 
+class WrongCollectionCode(MarketplaceError):
+    """The four digits are not those of the resident who collects."""
+
+    code = "collection_code_wrong"
+    status = 422
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """A home with its place on the map."""
@@ -67,7 +75,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class PlaceOrder:
-    """All that a resident decided. `seen_total` is the total on the page with the button, if there was a page."""
+    """All that a resident decided. `seen_total` is the total on the page with the button, if there was a page.
+
+    `request_hash` stands for what was asked, where the caller knows it better: before an address was looked up.
+    """
 
     basket_id: int
     checkout_key: str
@@ -82,9 +93,12 @@ class PlaceOrder:
     address: Address | None = None
     slot_id: int | None = None
     seen_total: Money | None = None
+    request_hash: str | None = None
 
     def fingerprint(self) -> str:
         """What makes two requests with one key the same request."""
+        if self.request_hash is not None:
+            return self.request_hash
         address = self.address
         asked = [
             self.basket_id,
@@ -180,11 +194,16 @@ def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> Place
     return PlacedOrder(order_id, code, token, payment.id, is_new=True)
 
 
-def _find_placed(session: Session, command: PlaceOrder) -> PlacedOrder | None:
-    request_hash = session.scalar(select(Order.request_hash).where(Order.checkout_key == command.checkout_key))
-    if request_hash is not None and request_hash != command.fingerprint():
+def find_placed(session: Session, *, checkout_key: str, request_hash: str) -> PlacedOrder | None:
+    """The order that this request has made already; KeyUsedOtherwise when its key made another."""
+    asked = session.scalar(select(Order.request_hash).where(Order.checkout_key == checkout_key))
+    if asked is not None and asked != request_hash:
         raise KeyUsedOtherwise()
-    return find_by_key(session, command.checkout_key)
+    return find_by_key(session, checkout_key)
+
+
+def _find_placed(session: Session, command: PlaceOrder) -> PlacedOrder | None:
+    return find_placed(session, checkout_key=command.checkout_key, request_hash=command.fingerprint())
 
 
 def find_by_key(session: Session, checkout_key: str) -> PlacedOrder | None:
@@ -263,7 +282,7 @@ def _insert_sub_orders(session: Session, order_id: int, quote: Quote, now: datet
             "goods": group.goods,
             "commission_permille": group.shop.commission_permille,
             "commission": share_of(group.goods, group.shop.commission_permille),
-            "ready_by_at": now,
+            "ready_by_at": ready_at(group.shop.opening_hours, now, group.shop.preparation_minutes),
             "collection_code": f"{secrets.randbelow(10_000):04d}",
         }
         for position, group in enumerate(quote.groups)
@@ -474,18 +493,40 @@ def unpaid_too_long(session: Session, now: datetime) -> list[tuple[int, int]]:
 
 
 def advance(
-    session: Session, *, sub_order_id: int, shop_ids: frozenset[int], event: str, actor: str, now: datetime
-) -> None:
-    """A merchant's act on its own sub-order: accept, pack, hand_over. NotFound for another shop's."""
-    sub_order = session.get(SubOrder, sub_order_id, with_for_update=True, populate_existing=True)
-    if sub_order is None or sub_order.shop_id not in shop_ids:
+    session: Session,
+    *,
+    sub_order_id: int,
+    shop_ids: frozenset[int],
+    event: str,
+    actor: str,
+    now: datetime,
+    collection_code: str = "",
+) -> bool:
+    """A merchant's act on its own sub-order: accept, pack, hand_over; whether this call did it.
+
+    An act that is already behind us (a second press, a colleague, the courier) changes nothing. Handing over to
+    the resident wants the collection code and completes the sub-order; to the courier it wants none. NotFound for
+    another shop's, WrongCollectionCode, NotPossibleNow.
+    """
+    order_id = session.scalar(
+        select(SubOrder.order_id).where(SubOrder.id == sub_order_id, SubOrder.shop_id.in_(shop_ids))
+    )
+    if order_id is None:
         raise NotFound()
-    order = session.get_one(Order, sub_order.order_id)
+    # The order before its parts, as everywhere: two shops that end their parts together would wait for each other.
+    order = session.get_one(Order, order_id, with_for_update=True, populate_existing=True)
+    sub_order = session.get_one(SubOrder, sub_order_id, with_for_update=True, populate_existing=True)
+    if is_behind(sub_order.state, event):
+        return False
+    is_collected = event == "hand_over" and order.mode == "collection"
+    if is_collected and not secrets.compare_digest(sub_order.collection_code.encode(), collection_code.encode()):
+        raise WrongCollectionCode()
     _move_sub_order(session, sub_order, event, actor, now)
     if event == "pack":
         publish(session, "sub_order.packed", sub_order_id=sub_order.id)
-    if event == "hand_over" and order.mode == "collection":
+    if is_collected:
         _complete_sub_order(session, order, sub_order, actor, now)
+    return True
 
 
 def mark_travelling(session: Session, *, code: str, shop_slugs: frozenset[str], actor: str, now: datetime) -> None:

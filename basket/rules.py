@@ -70,6 +70,12 @@ def progress_of(states: Sequence[str]) -> str:
     return min(live, key=SUB_ORDER_STATES.index)
 
 
+def is_behind(state: str, event: str) -> bool:
+    """Whether a part in that state has the event behind it, so that the same act once more has nothing to do."""
+    after = next(after for (_, name), after in SUB_ORDER_NEXT.items() if name == event)
+    return state in PROGRESS and SUB_ORDER_STATES.index(state) >= SUB_ORDER_STATES.index(after)
+
+
 def initials(name: str) -> str:
     """First name and initial, all that a courier or a merchant needs: "Jeanne Martin" → "Jeanne M." (D6, D7)."""
     words = name.split()

@@ -1,4 +1,4 @@
-"""What the resident's pages send."""
+"""What the pages of the walk send: the resident's, and the shops' about their parts of orders."""
 
 from __future__ import annotations
 
@@ -57,6 +57,13 @@ class Confirm(Boundary):
     seen_total_cents = CountField(required=True, low=1, high=10**9)
     accepts_terms = FlagField(load_default=False)
     is_adult = FlagField(load_default=False)
+
+
+class Act(Boundary):
+    """A shop's act on its part of an order; the code only where a resident collects it."""
+
+    event = ChoiceField(("accept", "pack", "hand_over"), required=True)
+    collection_code = TextField(load_default="", max_length=10)
 
 
 class FindOrder(Boundary):

@@ -3,9 +3,12 @@ from __future__ import annotations
 from flask import Flask
 
 from basket import checks, handlers
-from basket.views import baskets, checkout, orders
+from basket.views import baskets, checkout, fulfilment, orders
 from basket.views.visitor import basket_count
 from marketplace.selfcheck import register_check
+from marketplace.web.site import add_staff_area
+from merchants.access import merchant_member
+from merchants.views import counter
 
 
 def init(app: Flask) -> None:
@@ -15,4 +18,8 @@ def init(app: Flask) -> None:
     app.register_blueprint(baskets.blueprint)
     app.register_blueprint(checkout.blueprint)
     app.register_blueprint(orders.blueprint)
+    # The shops' counter; importing `fulfilment` has hung the day's work into it.
+    assert fulfilment
+    app.register_blueprint(counter.blueprint)
+    add_staff_area(app, "merchant.home", merchant_member)
     app.context_processor(lambda: {"basket_count": basket_count()})

@@ -9,7 +9,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from marketplace.hall import the_hall
-from marketplace.jobs import run_worker
+from marketplace.jobs import LEASE_S, run_worker
 from marketplace.ledger import checks
 from marketplace.ledger.service import balances, broken_postings
 from marketplace.migrating import migrate
@@ -26,9 +26,17 @@ def migrate_command() -> None:
 
 
 @click.command("worker")
-def worker_command() -> None:
+@click.option(
+    "--lease",
+    "lease_s",
+    type=click.FloatRange(min=1),
+    default=LEASE_S,
+    show_default=True,
+    help="Seconds without a sign of life after which another worker's jobs are run again.",
+)
+def worker_command(lease_s: float) -> None:
     """Work on jobs until told to stop."""
-    run_worker(current_app._get_current_object())  # type: ignore[attr-defined]  # the proxy's own way to its object
+    run_worker(current_app._get_current_object(), lease_s=lease_s)  # type: ignore[attr-defined]  # the proxy's own way to its object
 
 
 @click.command("self-check")

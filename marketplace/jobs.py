@@ -7,14 +7,20 @@ so that one that fails does not repeat the others. Handlers carry ids, and are i
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import procrastinate
-from procrastinate import JobContext, RetryStrategy
+import psycopg
+import psycopg_pool
+from flask import Flask
+from procrastinate import RetryStrategy
 from sqlalchemy.orm import Session
 
 if TYPE_CHECKING:
@@ -25,6 +31,13 @@ log = logging.getLogger(__name__)
 #: Ten tries over about two hours: longer than a provider's bad quarter of an hour, short enough that a person
 #: sees the failed job the same day (the `failed` list is theirs).
 RETRIES = RetryStrategy(max_attempts=10, wait=2, exponential_wait=3)
+
+#: A worker that has not been heard for so long is taken for dead, and its jobs run again. Three heartbeats: one that
+#: is late under load is no death. The longest outside call ends before (13 s).
+LEASE_S = 15.0
+
+#: Before a worker that lost the database asks for it again.
+PAUSE_S = 1.0
 
 Handler = Callable[..., None]
 
@@ -78,54 +91,103 @@ def publish(session: Session, fact: str, *, delay_s: int = 0, **ids: int | str) 
         ).defer(**ids)
 
 
-def create_worker(hall: Hall) -> procrastinate.App:
-    """The procrastinate application that knows every handler; the worker process runs it."""
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=hall.database.conninfo(), max_size=6))
+def create_worker(app: Flask) -> procrastinate.App:
+    """The procrastinate application that knows every handler; the worker process runs it.
+
+    Handlers run in threads of the worker, each inside an application context of its own, as a page does.
+    """
+    hall: Hall = app.extensions["hall"]
+    worker = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=hall.database.conninfo(), max_size=6))
 
     def as_task(handler: Handler) -> Callable[..., None]:
         def run(**ids: Any) -> None:
-            handler(hall, **ids)
+            with app.app_context():
+                handler(hall, **ids)
 
         return run
 
     for subscriber in (one for ones in _subscribers.values() for one in ones):
-        app.task(name=subscriber.name, retry=RETRIES)(as_task(subscriber.handler))
+        worker.task(name=subscriber.name, retry=RETRIES)(as_task(subscriber.handler))
 
     def as_tick(handler: Handler) -> Callable[..., None]:
         def tick(timestamp: int) -> None:
-            handler(hall)
+            with app.app_context():
+                handler(hall)
 
         return tick
 
     for work in _periodics:
         # The queueing lock keeps a second worker, or a slow run, from piling up the same work.
-        task = app.task(name=work.name, queueing_lock=work.name)(as_tick(work.handler))
-        app.periodic(cron=work.cron)(task)
+        task = worker.task(name=work.name, queueing_lock=work.name)(as_tick(work.handler))
+        worker.periodic(cron=work.cron)(task)
 
-    @app.periodic(cron="* * * * *")
-    @app.task(name="jobs.retry_stalled", queueing_lock="jobs.retry_stalled", pass_context=True)
-    async def retry_stalled(context: JobContext, timestamp: int) -> None:
-        # A worker killed with -9 leaves its job 'doing' for ever unless somebody looks (reliability.md 1.9).
-        for job in await context.app.job_manager.get_stalled_jobs():
-            log.warning("job %s (%s) lost its worker; it runs again", job.id, job.task_name)
-            await context.app.job_manager.retry_job(job)
-
-    return app
+    return worker
 
 
-def run_worker(hall: Hall, *, until_idle: bool = False) -> None:
-    """Work on jobs until told to stop; `until_idle` returns when nothing is due (tests, scripts)."""
-    create_worker(hall).run_worker(
-        wait=not until_idle,
-        install_signal_handlers=not until_idle,
-        listen_notify=not until_idle,
-        fetch_job_polling_interval=2.0,
-        update_heartbeat_interval=5.0,
-        stalled_worker_timeout=15.0,
-        concurrency=1 if until_idle else 4,
-        shutdown_graceful_timeout=20,
-        name="worker",
+def run_worker(app: Flask, *, until_idle: bool = False, lease_s: float = LEASE_S) -> None:
+    """Work on jobs until told to stop; `until_idle` returns when nothing is due (tests, scripts).
+
+    A job whose worker has not been heard for `lease_s` is run again.
+    """
+    worker = create_worker(app)
+    if until_idle:
+        worker.run_worker(wait=False, install_signal_handlers=False, listen_notify=False, concurrency=1, name="idle")
+    else:
+        asyncio.run(_work_until_told(worker, lease_s))
+
+
+async def _work_until_told(worker: procrastinate.App, lease_s: float) -> None:
+    """Work until SIGINT or SIGTERM, then end what was begun. A database that restarts only interrupts the work."""
+    told_to_stop = asyncio.Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(sign, told_to_stop.set)
+    waiting = asyncio.create_task(told_to_stop.wait())
+    while not told_to_stop.is_set():
+        try:
+            async with worker.open_async():
+                await _work(worker, waiting, lease_s)
+        except (procrastinate.exceptions.ConnectorException, psycopg.OperationalError, psycopg_pool.PoolTimeout) as lost:
+            log.warning("the worker lost the database: %s", lost)
+        if not told_to_stop.is_set():
+            log.warning("the worker starts again in %s s", PAUSE_S)
+            await asyncio.wait((waiting,), timeout=PAUSE_S)
+
+
+async def _work(worker: procrastinate.App, told_to_stop: asyncio.Task[Any], lease_s: float) -> None:
+    """Work until told to stop, or until the library gives up, as it does when its listening connection breaks."""
+    running = asyncio.create_task(
+        worker.run_worker_async(
+            install_signal_handlers=False,
+            fetch_job_polling_interval=2.0,
+            update_heartbeat_interval=lease_s / 3,
+            stalled_worker_timeout=lease_s,
+            concurrency=4,
+            shutdown_graceful_timeout=20,
+            name="worker",
+        )
     )
+    watching = asyncio.create_task(_retry_stalled_jobs(worker, lease_s))
+    done, _ = await asyncio.wait((running, watching, told_to_stop), return_when=asyncio.FIRST_COMPLETED)
+    for task in (watching, running):
+        task.cancel()
+    results = await asyncio.gather(running, watching, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _retry_stalled_jobs(worker: procrastinate.App, lease_s: float) -> None:
+    """Without this a worker killed with -9 leaves its jobs 'doing' for ever (reliability.md 1.9).
+
+    Asked at the start too: a worker that the supervisor has started again takes up what it was killed in. Should two
+    workers ask in the same instant, a job may run beside itself, which handlers bear: they are idempotent.
+    """
+    while True:
+        for job in await worker.job_manager.get_stalled_jobs(seconds_since_heartbeat=lease_s):
+            log.warning("job %s (%s) lost its worker; it runs again", job.id, job.task_name)
+            with suppress(procrastinate.exceptions.ConnectorException):  # another worker was quicker
+                await worker.job_manager.retry_job(job)
+        await asyncio.sleep(lease_s / 3)
 
 
 __all__ = ["create_worker", "periodic", "publish", "run_worker", "subscribe"]

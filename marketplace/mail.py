@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
 
-from flask import render_template
+from flask import current_app, render_template, session
+from flask_babel import force_locale
 
 from marketplace.errors import GatewayError
 
@@ -24,16 +25,22 @@ class Letter:
     html: str
 
 
-def compose(folder: str, *, key: str, to: str, **context: object) -> Letter:
-    """Render `folder`/subject.txt, body.txt and body.html with the same context."""
-    subject = render_template(f"{folder}/subject.txt", **context)
-    return Letter(
-        key=key,
-        to=to,
-        subject=" ".join(subject.split()),
-        text=render_template(f"{folder}/body.txt", **context),
-        html=render_template(f"{folder}/body.html", **context),
-    )
+def compose(folder: str, *, key: str, to: str, language: str, site_url: str, **context: object) -> Letter:
+    """Render `folder`/subject.txt, body.txt and body.html with the same context, in the reader's language.
+
+    A letter is written as a page of the site at `site_url` would be, so that `url_for(…, _external=True)` leads
+    there and `site` is known; an application context has to be there.
+    """
+    with current_app.test_request_context(base_url=site_url), force_locale(language):
+        session["language"] = language
+        subject = render_template(f"{folder}/subject.txt", **context)
+        return Letter(
+            key=key,
+            to=to,
+            subject=" ".join(subject.split()),
+            text=render_template(f"{folder}/body.txt", **context).strip() + "\n",
+            html=render_template(f"{folder}/body.html", **context),
+        )
 
 
 class Mailer:
@@ -41,7 +48,8 @@ class Mailer:
         self._host, self._port, self._sender, self._timeout_s = host, port, sender, timeout_s
 
     def send(self, letter: Letter) -> None:
-        """Hand the letter to the mail server; GatewayError when it refuses (permanent) or is not there (not)."""
+        """Hand the letter to the mail server; GatewayError when it refuses this letter for good (permanent), or
+        is not there, busy or not content with us (not permanent: somebody can mend that)."""
         message = EmailMessage()
         message["From"] = self._sender
         message["To"] = letter.to
@@ -55,9 +63,17 @@ class Mailer:
             with smtplib.SMTP(self._host, self._port, timeout=self._timeout_s) as server:
                 server.send_message(message)
         except smtplib.SMTPRecipientsRefused as refused:
-            permanent = all(code >= 500 for code, _ in refused.recipients.values())
-            raise GatewayError(f"mail to {letter.key} refused", permanent=permanent) from refused
-        except smtplib.SMTPResponseException as refused:
-            raise GatewayError(f"mail server: {refused.smtp_code}", permanent=refused.smtp_code >= 500) from refused
+            [(status, said)] = refused.recipients.values()
+            raise GatewayError(f"{letter.to} refused: {_reason(status, said)}", permanent=status >= 500) from refused
+        except smtplib.SMTPDataError as refused:
+            reason = _reason(refused.smtp_code, refused.smtp_error)
+            raise GatewayError(f"letter refused: {reason}", permanent=refused.smtp_code >= 500) from refused
+        except smtplib.SMTPNotSupportedError as refused:
+            raise GatewayError(f"the mail server cannot write to {letter.to}", permanent=True) from refused
         except (OSError, smtplib.SMTPException) as trouble:
             raise GatewayError(f"mail server: {trouble}", permanent=False) from trouble
+
+
+def _reason(status: int, said: bytes | str) -> str:
+    text = said.decode(errors="replace") if isinstance(said, bytes) else said
+    return f"{status} {text}"[:500]

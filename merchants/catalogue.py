@@ -113,6 +113,20 @@ def _put_variant(
         session.add(StockMove(variant_id=variant.id, qty=change, reason=reason, at=now, actor=actor))
 
 
+def change_price(session: Session, *, variant_id: int, price: Money, actor: str, now: datetime) -> bool:
+    """The variant costs `price` from now on, for whoever orders next; whether that is new.
+
+    Orders and what residents were shown keep the former price: a basket says that it has changed (I14).
+    """
+    variant = session.get_one(Variant, variant_id, with_for_update=True, populate_existing=True)
+    if variant.price == price:
+        return False
+    variant.price = price
+    session.add(PriceChange(variant_id=variant.id, price=price, at=now, actor=actor))
+    session.flush()
+    return True
+
+
 def withdraw_product(session: Session, *, product_id: int, now: datetime) -> None:
     """The product is no longer shown or sold; orders that hold it keep it."""
     product = session.get_one(Product, product_id)

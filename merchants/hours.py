@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
-from opening_hours import OpeningHours, ParserError, State
+from opening_hours import OpeningHours, ParserError, State  # type: ignore[attr-defined]  # its stub forgets ParserError
 
 from marketplace.clock import TOWN_ZONE
 
@@ -57,8 +57,28 @@ def doors_at(opening_hours: str, at: datetime) -> Doors | None:
         return None
     local = at.astimezone(TOWN_ZONE).replace(tzinfo=None)
     change = hours.next_change(local)
-    near = change is not None and change - local < timedelta(days=366)
-    return Doors(is_open=hours.is_open(local), until_at=change.replace(tzinfo=TOWN_ZONE) if near else None)
+    if change is None or change - local > timedelta(days=366):
+        return Doors(is_open=hours.is_open(local), until_at=None)
+    return Doors(is_open=hours.is_open(local), until_at=change.replace(tzinfo=TOWN_ZONE))
+
+
+def ready_at(opening_hours: str, at: datetime, minutes: int) -> datetime:
+    """The instant, UTC, by which a shop has had its doors open for `minutes` since `at`.
+
+    What is asked for at night is begun in the morning. Simply `minutes` later for hours that cannot be read, or
+    that hold too few open minutes in the fortnight ahead: then somebody has to call the shop anyway.
+    """
+    hours = _parsed(opening_hours, "FR")
+    left = timedelta(minutes=minutes)
+    if hours is not None:
+        local = at.astimezone(TOWN_ZONE).replace(tzinfo=None)
+        for begin, end, state, _comment in hours.intervals(local, local + timedelta(days=14)):
+            if state != State.OPEN:
+                continue
+            if end - begin >= left:
+                return (begin + left).replace(tzinfo=TOWN_ZONE).astimezone(UTC)
+            left -= end - begin
+    return at + timedelta(minutes=minutes)
 
 
 @lru_cache(maxsize=_PARSED_MOST)

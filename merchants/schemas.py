@@ -1,4 +1,4 @@
-"""What visitors may ask of the catalogue."""
+"""What visitors may ask of the catalogue, and what shopkeepers send from their shelf."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from marketplace.schemas import CountField, FlagField, QueryBoundary, TextField
+from marketplace.money import Money
+from marketplace.schemas import Boundary, CountField, FlagField, QueryBoundary, TextField
+from merchants.imports import cells
 from merchants.queries import Cursor
 
 
@@ -32,6 +34,41 @@ class ListingQuery(QueryBoundary):
     avant = CursorField(load_default=None)
     #: Search for what was typed, not for what it was taken for.
     exact = FlagField(load_default=False)
+
+
+class PriceField(fields.Field[Money]):
+    """A price as French shops write it ("12,50", "1 299,00 €"), more than nothing. Codes: those of the files' cells."""
+
+    default_error_messages = {"required": "price_missing", "null": "price_missing"}  # noqa: RUF012  # marshmallow's own attribute
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Money:
+        if not isinstance(value, str):
+            raise ValidationError("price_not_number")
+        try:
+            return cells.price(value)
+        except cells.CellError as refused:
+            raise ValidationError(refused.code) from None
+
+
+class ShelfQuery(QueryBoundary):
+    """The shelf's address: /boutique/rayon?boutique=&q=&apres=&avant=."""
+
+    boutique = TextField(max_length=64, load_default="")
+    q = TextField(max_length=200, load_default="")
+    apres = CountField(low=1, high=2**62, load_default=None)
+    avant = CountField(low=1, high=2**62, load_default=None)
+
+
+class ShelfCount(Boundary):
+    """`seen_qty` is the count that stood on the page, `step` the button pressed beside the field."""
+
+    qty = CountField(required=True, low=0, high=cells.MAX_STOCK_QTY)
+    seen_qty = CountField(required=True, low=0, high=cells.MAX_STOCK_QTY)
+    step = CountField(load_default=0, low=-1, high=1)
+
+
+class ShelfPrice(Boundary):
+    price = PriceField(required=True)
 
 
 #: The id of the search field in the layout.

@@ -84,13 +84,25 @@ def _end(session: Session, *, reference: str, state: str, actor: str, now: datet
     return len(ended)
 
 
-def count(session: Session, *, variant_id: int, on_hand_qty: int, actor: str, now: datetime) -> None:
+class CountedMeanwhile(MarketplaceError):
+    """A sale or a colleague has changed the count since the merchant looked; `left` pieces are there now."""
+
+    code = "counted_meanwhile"
+
+
+def count(
+    session: Session, *, variant_id: int, on_hand_qty: int, actor: str, now: datetime, seen_qty: int | None = None
+) -> None:
     """The merchant has counted: so many pieces are on the shelf, those held for orders included.
 
     NotEnoughStock when more are promised to orders than were counted: the merchant decides which order is short.
+    CountedMeanwhile when the merchant saw `seen_qty` on the page and that is no longer so: counting over a sale
+    would sell its pieces twice. The same count once more changes nothing.
     """
     variant = session.execute(select(Variant).where(Variant.id == variant_id).with_for_update()).scalar_one()
     session.refresh(variant)
+    if seen_qty is not None and variant.on_hand_qty not in (seen_qty, on_hand_qty):
+        raise CountedMeanwhile(left=variant.on_hand_qty)
     if on_hand_qty < variant.held_qty:
         raise NotEnoughStock(short={variant_id: on_hand_qty}, held_qty=variant.held_qty)
     change = on_hand_qty - variant.on_hand_qty

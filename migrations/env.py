@@ -11,6 +11,7 @@ import basket.models
 import marketplace.accounts.models
 import marketplace.delivery.models
 import marketplace.ledger.models
+import marketplace.mail_models
 import marketplace.payments.models
 import merchants.models
 import merchants.search.models  # noqa: F401  # all of these are imported for the tables that they declare

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from basket import baskets, orders
+from marketplace.app import create_app
 from marketplace.clock import Clock, FixedClock
 from marketplace.db import Database
 from marketplace.delivery.models import Round, Slot, Zone
@@ -236,7 +237,7 @@ def pay(hall: Hall, sandbox: Sandbox, placed: orders.PlacedOrder) -> None:
 
 def work(hall: Hall) -> None:
     """The worker does all that is due."""
-    run_worker(hall, until_idle=True)
+    run_worker(create_app(hall), until_idle=True)
 
 
 def book_payments(sandbox: Sandbox) -> list[dict[str, Any]]:

@@ -63,6 +63,18 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_ledger_posting_reference"), "ledger_posting", ["reference"], unique=False)
     op.create_table(
+        "letter",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("to", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failed_reason", sa.Text(), nullable=True),
+        sa.CheckConstraint("sent_at IS NULL OR failed_reason IS NULL", name=op.f("ck_letter_one_ending")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_letter")),
+        sa.UniqueConstraint("key", name=op.f("uq_letter_key")),
+    )
+    op.create_table(
         "merchant",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
@@ -572,6 +584,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["sub_order_id"], ["sub_order.id"], name=op.f("fk_order_event_sub_order_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_order_event")),
     )
+    op.create_index("ix_order_event_at", "order_event", ["at"], unique=False)
     op.create_index(op.f("ix_order_event_order_id"), "order_event", ["order_id"], unique=False)
     op.create_table(
         "product_search",

@@ -1,0 +1,73 @@
+"""The shop's work on its orders: what is to do today, one part at a time, and its slip for the parcel."""
+
+from __future__ import annotations
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from basket import fulfilment_queries, orders
+from basket.schemas import Act
+from marketplace.hall import the_hall
+from marketplace.schemas import FormErrors, load_form
+from marketplace.web.access import open_to
+from merchants.access import merchant_member, my_shop_ids, my_shops
+from merchants.views.counter import actor, blueprint
+
+
+@blueprint.get("")
+@open_to(merchant_member)
+def home() -> ResponseReturnValue:
+    hall = the_hall()
+    now = hall.clock.now()
+    with hall.database.reading() as session:
+        work = fulfilment_queries.todays_work(session, shop_ids=my_shop_ids(), now=now)
+    return render_template("basket/fulfilment/home.html", work=work, my_shops=my_shops(), now=now)
+
+
+@blueprint.get("/commandes/<int:sub_order_id>")
+@open_to(merchant_member)
+def sub_order(sub_order_id: int) -> ResponseReturnValue:
+    return _sheet(sub_order_id, {}), 200
+
+
+@blueprint.get("/commandes/<int:sub_order_id>/bordereau")
+@open_to(merchant_member)
+def slip(sub_order_id: int) -> ResponseReturnValue:
+    """The paper that goes into the parcel."""
+    hall = the_hall()
+    with hall.database.reading() as session:
+        sheet = fulfilment_queries.get_sheet(session, sub_order_id=sub_order_id, shop_ids=my_shop_ids())
+    return render_template("basket/fulfilment/slip.html", sheet=sheet)
+
+
+@blueprint.post("/commandes/<int:sub_order_id>")
+@open_to(merchant_member, rate="60 per minute")
+def act(sub_order_id: int) -> ResponseReturnValue:
+    """Accept, pack or hand over; an act that is already done shows its result."""
+    hall = the_hall()
+    try:
+        form = load_form(Act(), request.form)
+        with hall.database.transaction() as session:
+            orders.advance(
+                session,
+                sub_order_id=sub_order_id,
+                shop_ids=my_shop_ids(),
+                event=form["event"],
+                collection_code="".join(form["collection_code"].split()),
+                actor=actor(),
+                now=hall.clock.now(),
+            )
+    except FormErrors as refused:
+        return _sheet(sub_order_id, refused.errors), 422
+    except orders.WrongCollectionCode as refused:
+        return _sheet(sub_order_id, {"collection_code": [refused.code]}), refused.status
+    return redirect(url_for("merchant.sub_order", sub_order_id=sub_order_id), 303)
+
+
+def _sheet(sub_order_id: int, codes: dict[str, list[str]]) -> str:
+    hall = the_hall()
+    with hall.database.reading() as session:
+        sheet = fulfilment_queries.get_sheet(session, sub_order_id=sub_order_id, shop_ids=my_shop_ids())
+    return render_template(
+        "basket/fulfilment/sub_order.html", sheet=sheet, codes=codes, typed=request.form, now=hall.clock.now()
+    )
