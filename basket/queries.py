@@ -13,8 +13,9 @@ from basket.models import Order, OrderEvent, OrderLine, SubOrder
 from basket.rules import progress_of
 from marketplace.delivery.models import Booking
 from marketplace.errors import NotFound
+from marketplace.ids import is_token
 from marketplace.money import ZERO, Money
-from marketplace.payments.models import Payment, Refund
+from marketplace.payments.models import Payment, Refund, Share
 from merchants.models import Product, Shop, Variant
 
 
@@ -25,6 +26,7 @@ class LineRow:
     drawing: str
     kind: str
     variant_id: int
+    product_id: int
     qty: int
     unit_price: Money
     total: Money
@@ -116,10 +118,20 @@ class OrderRow:
 
 def get_order(session: Session, *, code: str, token: str) -> OrderRow:
     """The order that a link opens; NotFound for a wrong token, as for a wrong code."""
+    if not (is_token(token) and is_token(code)):
+        raise NotFound()
     order = session.scalars(select(Order).where(Order.code == code)).one_or_none()
     if order is None or not secrets.compare_digest(order.token, token):
         raise NotFound()
     return _order_row(session, order)
+
+
+def split_of(session: Session, payment_id: int) -> dict[str, Money]:
+    """What each party gets of a payment, merchants first by their key, then the association; it sums to the amount."""
+    parts: dict[str, Money] = {}
+    for share in session.scalars(select(Share).where(Share.payment_id == payment_id).order_by(Share.id)):
+        parts[share.party] = parts.get(share.party, ZERO) + share.amount
+    return dict(sorted(parts.items(), key=lambda part: (part[0] == "association", part[0])))
 
 
 def get_order_by_id(session: Session, order_id: int) -> OrderRow:
@@ -142,12 +154,13 @@ def _order_row(session: Session, order: Order) -> OrderRow:
         .order_by(SubOrder.position)
     ).all()
     lines: dict[int, list[LineRow]] = {}
-    for line in session.scalars(
-        select(OrderLine)
+    for line, product_id in session.execute(
+        select(OrderLine, Variant.product_id)
+        .join(Variant, OrderLine.variant_id == Variant.id)
         .where(OrderLine.sub_order_id.in_([sub.id for sub, _ in subs]))
         .order_by(OrderLine.sub_order_id, OrderLine.position)
     ):
-        lines.setdefault(line.sub_order_id, []).append(line_row(line))
+        lines.setdefault(line.sub_order_id, []).append(line_row(line, product_id))
     payment = session.scalars(
         select(Payment)
         .where(Payment.reference == order.code)
@@ -207,13 +220,14 @@ def _order_row(session: Session, order: Order) -> OrderRow:
     )
 
 
-def line_row(line: OrderLine) -> LineRow:
+def line_row(line: OrderLine, product_id: int) -> LineRow:
     return LineRow(
         name=line.name,
         label=line.label,
         drawing=line.drawing,
         kind=line.kind,
         variant_id=line.variant_id,
+        product_id=product_id,
         qty=line.qty,
         unit_price=line.unit_price,
         total=line.total,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from basket import checkout as sheet
 from basket import orders, schemas
+from basket.addresses import AddressUnknown, AddressUnsure, check_served, locate, pin_of
 from basket.models import Checkout
 from basket.quoting import Quote, quote_basket
 from basket.rules import HOLD
@@ -26,6 +28,9 @@ from marketplace.web.language import current_language
 from merchants.stock import NotEnoughStock
 
 blueprint = Blueprint("checkout", __name__, url_prefix="/commande")
+
+#: Nobody reads forty windows; the others are a click away (residents.md B20).
+SLOTS_FIRST = 6
 
 VIEWS = {"place": "checkout.place", "slot": "checkout.slot", "contact": "checkout.contact", "check": "checkout.check"}
 
@@ -107,21 +112,15 @@ def place_submit() -> ResponseReturnValue:
         with hall.database.transaction() as session:
             sheet.set_collection(session, basket_id=_desk(session).quote.basket_id)
         return redirect(url_for("checkout.contact"), 303)
-    # The geocoder is outside the house: asked before any transaction is open (M05).
-    found, is_down = _find(form["street"], form["postcode"], form["city"])
-    chosen = _chosen(form["pin"], found)
-    if chosen is None and len(found) >= 1 and found[0].is_sure and form["pin"] == "":
-        chosen = found[0]
+    address, error, found = _located(form)
     with hall.database.transaction() as session:
         desk = _desk(session)
-        if chosen is None:
-            error = "geocoder_down" if is_down else "address_unsure" if found else "address_unknown"
+        if address is None:
             return _place_page(session, desk, request.form, {"pin" if found else "street": [error]}, found)
-        zone = bookings.find_zone(session, postcode=chosen.postcode, at=(chosen.lat, chosen.lon))
-        if zone is None:
-            return _place_page(session, desk, request.form, {"postcode": ["address_not_served"]}, status=422)
-        street = chosen.street if chosen.precision == "housenumber" else form["street"]
-        address = orders.Address(street, chosen.postcode, chosen.city, chosen.lat, chosen.lon, form["access_note"])
+        try:
+            check_served(session, address)
+        except bookings.NotServed as refused:
+            return _place_page(session, desk, request.form, {"postcode": [refused.code]}, status=422)
         sheet.set_place(session, basket_id=desk.quote.basket_id, address=address)
     return redirect(url_for("checkout.slot"), 303)
 
@@ -133,20 +132,17 @@ def _ask_for_address(form: dict[str, str]) -> None:
             raise FormErrors(missing, request.form)
 
 
-def _find(street: str, postcode: str, city: str) -> tuple[list[FoundAddress], bool]:
+def _located(form: dict[str, str]) -> tuple[orders.Address | None, str, Sequence[FoundAddress]]:
+    """The place, or why there is none and the places to choose from. Before any transaction is open (M05)."""
+    typed = {name: form[name] for name in ("street", "postcode", "city", "access_note", "pin")}
     try:
-        return the_hall().geocoder.find(street, postcode, city), False
+        return locate(the_hall().geocoder, **typed), "", ()
+    except AddressUnsure as unsure:
+        return None, unsure.code, unsure.candidates
+    except AddressUnknown as unknown:
+        return None, unknown.code, ()
     except GatewayError:
-        return [], True
-
-
-def _chosen(pin: str, found: list[FoundAddress]) -> FoundAddress | None:
-    """The place that the visitor pinned: only one of those that the geocoder gives for this address."""
-    return next((place for place in found if pin == pin_of(place)), None)
-
-
-def pin_of(place: FoundAddress) -> str:
-    return f"{place.lat:.6f},{place.lon:.6f}"
+        return None, "geocoder_down", ()
 
 
 def _place_page(
@@ -154,7 +150,7 @@ def _place_page(
     desk: Desk,
     typed: object,
     codes: dict[str, list[str]],
-    found: list[FoundAddress] | None = None,
+    found: Sequence[FoundAddress] = (),
     status: int | None = None,
 ) -> ResponseReturnValue:
     body = render_template(
@@ -162,7 +158,7 @@ def _place_page(
         quote=desk.quote,
         typed=typed,
         codes=codes,
-        pins=[(pin_of(place), place) for place in found or []],
+        pins=[(pin_of(place), place) for place in found],
         delivery=bookings.promise(session, now=the_hall().clock.now()),
     )
     return body, status or (422 if codes else 200)

@@ -68,6 +68,13 @@ def code_pairs(code: str) -> str:
     return FIXED.join(code[i : i + 2] for i in range(0, len(code), 2))
 
 
+def phone(number: str) -> str:
+    """06 39 98 12 34 for +33639981234; a number from elsewhere as it is."""
+    if number.startswith("+33") and len(number) == 12:
+        return code_pairs(f"0{number[3:]}")
+    return number
+
+
 def km(metres: int | float) -> str:
     """3,2 km."""
     text = f"{metres / 1000:.1f}"
@@ -83,5 +90,5 @@ def slug(name: str) -> str:
 
 def init(app: Flask) -> None:
     app.add_template_global(colourway_for)
-    for filter_ in (money, day, hour, when, slot, code_pairs, km, slug):
+    for filter_ in (money, day, hour, when, slot, code_pairs, km, phone, slug):
         app.add_template_filter(filter_)
