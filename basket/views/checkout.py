@@ -209,11 +209,13 @@ def _slot_page(session: Session, desk: Desk, codes: dict[str, list[str]]) -> Res
     slots = (
         bookings.slots_of(session, zone_id=zone.id, now=the_hall().clock.now(), load=desk.quote.load) if zone else ()
     )
+    shown = slots if "autres" in request.args or codes else slots[:SLOTS_FIRST]
     body = render_template(
         "basket/slot.html",
         quote=desk.quote,
         checkout=checkout,
-        slots=slots,
+        slots=shown,
+        has_more=len(shown) < len(slots),
         codes=codes,
         typed={"slot_id": checkout.slot_id},
     )
