@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 
 from sqlalchemy import Select, delete, func, insert, select
@@ -18,7 +18,7 @@ from marketplace.accounts.models import RoleGrant, User
 from marketplace.clock import local_instant
 from marketplace.delivery.models import Booking, Handling, Round, Shift, Slot, Stop, Vehicle, Zone
 from marketplace.delivery.moving import RoundMoved, lock_round, move_round
-from marketplace.delivery.planner import GreatCircle, PlannerFailed, plan_in_child, plan_plainly
+from marketplace.delivery.planner import GreatCircle, PlannerFailed, plan_in_child, plan_plainly, violations
 from marketplace.delivery.planner import problem as planner
 from marketplace.delivery.planner.plain import PlanBroken
 from marketplace.delivery.rules import may_ask_for_plan
@@ -38,6 +38,9 @@ CHILL_MAX_S = 9000
 #: Without streets the way is the great circle, stretched: too short by a tenth to a third where a river or a hill lies
 #: between. Promised windows are therefore planned as if they ended a quarter of an hour earlier.
 LATE_MARGIN = timedelta(minutes=15)
+#: The planner's times are the earliest. Nobody needs to stand about before the first door opens: the shops are visited
+#: later, with this much to spare.
+SPARE_S = 10 * 60
 #: One seed: the same question, asked again after a crash, gives the same plan.
 SEED = 1
 
@@ -163,13 +166,13 @@ def _answer(question: Question) -> tuple[tuple[PlannedLine, ...] | None, str | N
     problem = question.problem
     try:
         plan = plan_in_child(problem, seconds=planning_seconds(len(problem.orders)), seed=SEED)
-        return lines_of(question, plan), None
+        return lines_of(question, collected_late(problem, plan)), None
     except PlannerFailed as failure:
         log.error("round %s: the planner failed: %s", question.round_id, failure)
     if question.has_plan:
         return None, "kept"
     try:
-        return lines_of(question, plan_plainly(problem, seed=SEED)), "plain"
+        return lines_of(question, collected_late(problem, plan_plainly(problem, seed=SEED))), "plain"
     except PlanBroken:
         log.exception("round %s: no plain plan either", question.round_id)
         return None, "failed"
@@ -276,6 +279,31 @@ def problem_of(
 
 def _load_up(grams: int, ml: int, cold_ml: int) -> planner.Load:
     return planner.Load(-(-grams // 100), -(-ml // 1000), -(-cold_ml // 1000))
+
+
+def collected_late(problem: planner.Problem, plan: planner.Plan) -> planner.Plan:
+    """The same rides with the same times at the homes, the shops as late as is safe; the plan itself if that fails."""
+    orders = {order.id: order for order in problem.orders}
+    routes = []
+    for steps in plan.routes:
+        late = list(steps)
+        for index in range(len(late) - 2, -1, -1):
+            step, then = late[index], late[index + 1]
+            if step.kind == "drop":
+                continue
+            shop = problem.shops[orders[step.order_id].parcels[step.parcel].shop]
+            then_order = orders[then.order_id]
+            if then.kind == "drop":
+                there, setup_s, spare_s = then_order.place, problem.home_setup_s, SPARE_S
+            else:
+                there = problem.shops[then_order.parcels[then.parcel].shop].place
+                setup_s, spare_s = problem.shop_setup_s, 0
+            leg_s = problem.duration_s[shop.place][there] + setup_s if there != shop.place else 0
+            latest_s = min(then.at_s - leg_s - problem.shop_service_s - spare_s, shop.window.closes_s)
+            late[index] = replace(step, at_s=max(step.at_s, latest_s))
+        routes.append(tuple(late))
+    later = planner.Plan(tuple(routes), plan.unserved)
+    return plan if violations(problem, later) else later
 
 
 def lines_of(question: Question, plan: planner.Plan) -> tuple[PlannedLine, ...]:

@@ -135,7 +135,7 @@ class SlotRow:
 
 @dataclass(frozen=True, slots=True)
 class RoundCard:
-    """A round and how full it is. `paid_qty` and `held_qty` count households."""
+    """A round, how full it is and how far it has come. `paid_qty` and `held_qty` count households."""
 
     id: int
     zone_name: str
@@ -150,6 +150,8 @@ class RoundCard:
     capacity: Load
     paid_qty: int
     held_qty: int
+    stops_qty: int
+    stops_over_qty: int
 
     @property
     def taken_stops(self) -> int:
@@ -207,8 +209,10 @@ class RoundPage:
         return sum(line.distance_m for line in self.lines)
 
     @property
-    def is_chilled(self) -> bool:
-        return self.card.taken.cold_ml > 0
+    def idle_names(self) -> tuple[str, ...]:
+        """Couriers who were chosen and for whom the plan has no stop."""
+        riding = {line.courier_name for line in self.lines}
+        return tuple(c.name for c in self.couriers if c.is_chosen and c.name not in riding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,14 +304,22 @@ def _cards(session: Session, ids: Sequence[int]) -> list[RoundCard]:
         .group_by(Slot.round_id, Booking.state)
     ):
         counts[round_id, state] = qty
+    stops: dict[int, tuple[int, int]] = {}
+    for round_id, qty, over_qty in session.execute(
+        select(Shift.round_id, func.count(), func.count().filter(Stop.state != "planned"))
+        .join(Stop, Stop.shift_id == Shift.id)
+        .where(Shift.round_id.in_(ids))
+        .group_by(Shift.round_id)
+    ):
+        stops[round_id] = (qty, over_qty)
     rounds = session.scalars(
         select(Round).where(Round.id.in_(ids)).options(selectinload(Round.slots), joinedload(Round.zone))
     )
-    cards = {round_.id: _card(round_, counts) for round_ in rounds}
+    cards = {round_.id: _card(round_, counts, stops.get(round_.id, (0, 0))) for round_ in rounds}
     return [cards[round_id] for round_id in ids]
 
 
-def _card(round_: Round, counts: Mapping[tuple[int, str], int]) -> RoundCard:
+def _card(round_: Round, counts: Mapping[tuple[int, str], int], stops: tuple[int, int]) -> RoundCard:
     return RoundCard(
         id=round_.id,
         zone_name=round_.zone.name,
@@ -322,6 +334,8 @@ def _card(round_: Round, counts: Mapping[tuple[int, str], int]) -> RoundCard:
         capacity=Load(round_.capacity_grams, round_.capacity_ml, round_.capacity_cold_ml),
         paid_qty=sum(counts.get((round_.id, state), 0) for state in ("confirmed", "delivered", "returned")),
         held_qty=counts.get((round_.id, "held"), 0),
+        stops_qty=stops[0],
+        stops_over_qty=stops[1],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from marshmallow import ValidationError, fields
+from werkzeug.datastructures import MultiDict
 
 from marketplace.schemas import Boundary, ChoiceField, CountField, FlagField, TextField
 
@@ -44,6 +45,11 @@ class IdsField(fields.List):
             raise ValidationError("not_a_choice") from None
 
 
+def with_boxes(form: MultiDict[str, str], name: str) -> dict[str, Any]:
+    """A form as a mapping, with every value of the ticked boxes called `name`."""
+    return {**form.to_dict(), name: form.getlist(name)}
+
+
 class PlanForm(Boundary):
     vehicle = IdsField(most=MOST_VEHICLES, load_default=list)
 
@@ -59,7 +65,3 @@ class DeliverForm(Boundary):
     code = HandoverCodeField(load_default="")
     receiver = TextField(load_default="", max_length=80)
     is_adult = ChoiceField(("yes", "no"), load_default="")
-
-
-class NothingAsked(Boundary):
-    """A button without any field."""

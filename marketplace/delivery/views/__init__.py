@@ -1,0 +1,1 @@
+"""The round's pages: for its coordinator, its couriers, and the one household that waits."""
