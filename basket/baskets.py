@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from basket.models import Basket, Line
 from marketplace.errors import MarketplaceError, NotFound
-from marketplace.ids import new_token
+from marketplace.ids import is_token, new_token
 from merchants.models import Product, Shop, Variant
 
 #: More lines than any household buys; a basket is not a place to store things.
@@ -43,7 +43,7 @@ def open_basket(session: Session, now: datetime) -> Basket:
 
 def get_basket_id(session: Session, token: str) -> int:
     """The basket that a token opens; NotFound for any other token."""
-    basket_id = session.scalar(select(Basket.id).where(Basket.token == token))
+    basket_id = session.scalar(select(Basket.id).where(Basket.token == token)) if is_token(token) else None
     if basket_id is None:
         raise NotFound()
     return basket_id

@@ -134,6 +134,11 @@ def split_of(session: Session, payment_id: int) -> dict[str, Money]:
     return dict(sorted(parts.items(), key=lambda part: (part[0] == "association", part[0])))
 
 
+def checkout_url_of(session: Session, payment_id: int) -> str | None:
+    """Where that payment is, or was, paid."""
+    return session.scalar(select(Payment.checkout_url).where(Payment.id == payment_id))
+
+
 def get_order_by_id(session: Session, order_id: int) -> OrderRow:
     return _order_row(session, session.get_one(Order, order_id))
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from basket import checks, handlers
+from basket import api, checks, handlers
 from basket.views import baskets, checkout, fulfilment, orders
 from basket.views.visitor import basket_count
 from marketplace.selfcheck import register_check
+from marketplace.web.api import register
 from marketplace.web.site import add_staff_area
 from merchants.access import merchant_member
 from merchants.views import counter
@@ -18,6 +19,7 @@ def init(app: Flask) -> None:
     app.register_blueprint(baskets.blueprint)
     app.register_blueprint(checkout.blueprint)
     app.register_blueprint(orders.blueprint)
+    register(app, api.blueprint)
     # The shops' counter; importing `fulfilment` has hung the day's work into it.
     assert fulfilment
     app.register_blueprint(counter.blueprint)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from stdnum.iso7064 import mod_97_10
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def new_token() -> str:
     """128 random bits for links that stand in for a sign-in (baskets, guest orders, payments), URL-safe."""
     return secrets.token_urlsafe(16)
+
+
+def is_token(text: str) -> bool:
+    """Whether a text from an address could be one: the database refuses some others (NUL) instead of not finding."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def new_order_code() -> str:

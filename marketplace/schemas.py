@@ -114,16 +114,19 @@ class PostcodeField(TextField):
 
 
 class CountField(fields.Field[int]):
-    """A whole number in a range, from a JSON number or from plain digits. Codes: not_a_count, out_of_range."""
+    """A whole number in a range, from a JSON number or, unless `from_text` is off, from plain digits.
+
+    Codes: not_a_count, out_of_range.
+    """
 
     default_error_messages = {"required": "required", "null": "required"}  # noqa: RUF012
 
-    def __init__(self, *, low: int, high: int, **kwargs: Any) -> None:
+    def __init__(self, *, low: int, high: int, from_text: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.low, self.high = low, high
+        self.low, self.high, self.from_text = low, high, from_text
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if isinstance(value, str):
+        if isinstance(value, str) and self.from_text:
             text = value.strip()
             if not text:
                 raise ValidationError("required")
@@ -136,6 +139,19 @@ class CountField(fields.Field[int]):
             raise ValidationError("not_a_count")
         if not self.low <= value <= self.high:
             raise ValidationError("out_of_range")
+        return value
+
+
+class IdField(fields.Field[int]):
+    """A number that we gave out, as a JSON number. Code: not_an_id."""
+
+    default_error_messages = {"required": "required", "null": "required"}  # noqa: RUF012
+    #: Above every identity column's present value, below its type's end.
+    HIGHEST = 2**62
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is not int or not 1 <= value <= self.HIGHEST:
+            raise ValidationError("not_an_id")
         return value
 
 
@@ -153,14 +169,18 @@ class ChoiceField(TextField):
 
 
 class FlagField(fields.Field[bool]):
-    """A ticked box, or a JSON boolean. Code: not_a_flag."""
+    """A JSON boolean or, unless `from_text` is off, a ticked box. Code: not_a_flag."""
+
+    def __init__(self, *, from_text: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.from_text = from_text
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if isinstance(value, bool):
             return value
-        if value in ("1", "on", "true"):
+        if self.from_text and value in ("1", "on", "true"):
             return True
-        if value in ("", "0", "false"):
+        if self.from_text and value in ("", "0", "false"):
             return False
         raise ValidationError("not_a_flag")
 
@@ -209,6 +229,7 @@ __all__ = [
     "EmailField",
     "FlagField",
     "FormErrors",
+    "IdField",
     "PhoneField",
     "PostcodeField",
     "QueryBoundary",

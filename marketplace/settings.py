@@ -38,6 +38,7 @@ class Settings:
     trusted_proxies_qty: int
     demo: bool
     pool_size: int
+    rate_limits: bool
 
     @property
     def is_https(self) -> bool:
@@ -97,6 +98,11 @@ class Settings:
         database_url = env.get("DATABASE_URL", "").strip() or None
         if production and database_url is None:
             problems.append("DATABASE_URL is missing")
+        rate_limits = env.get("RATE_LIMITS", "on")
+        if rate_limits not in ("on", "off"):
+            problems.append(f"RATE_LIMITS must be on or off, not {rate_limits!r}")
+        if production and rate_limits == "off":
+            problems.append("RATE_LIMITS is off: production keeps them on")
         geocoder = urlsplit(url("GEOCODER_URL", "https://data.geopf.fr/geocodage"))
         settings = cls(
             production=production,
@@ -120,6 +126,7 @@ class Settings:
             trusted_proxies_qty=number("TRUSTED_PROXIES", 0, 0, 9),
             demo=env.get("MARKET_ENV") == "demo",
             pool_size=number("DATABASE_POOL_SIZE", 10, 1, 200),
+            rate_limits=rate_limits == "on",
         )
         if problems:
             raise SettingsError("; ".join(problems))

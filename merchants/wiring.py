@@ -3,7 +3,8 @@ from __future__ import annotations
 from flask import Flask
 
 from marketplace.selfcheck import register_check
-from merchants import checks, handlers
+from marketplace.web.api import register
+from merchants import api, checks, handlers
 from merchants.imports.cli import import_catalogue_command
 from merchants.search_cli import search_group
 from merchants.views import catalogue
@@ -16,3 +17,4 @@ def init(app: Flask) -> None:
     app.cli.add_command(import_catalogue_command)
     app.cli.add_command(search_group)
     catalogue.init(app)
+    register(app, api.blueprint)

@@ -8,12 +8,13 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from basket import orders, queries
+from basket.following import look_up
 from basket.schemas import FindOrder
 from marketplace.errors import GatewayError
 from marketplace.hall import the_hall
 from marketplace.ids import normalize_order_code
 from marketplace.payments.models import OPEN_STATES
-from marketplace.payments.service import cancel_attempt, open_at_provider, settle
+from marketplace.payments.service import cancel_attempt, open_at_provider
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import everyone, open_to
 
@@ -23,26 +24,9 @@ blueprint = Blueprint("orders", __name__)
 @blueprint.get("/commande/<code>/<token>")
 @open_to(everyone)
 def show(code: str, token: str) -> ResponseReturnValue:
-    """The order as it stands. While it waits for money, the provider is asked first: the resident may be back
-    before the notice (F09), or the notice may never come (F04)."""
     hall = the_hall()
-    with hall.database.reading() as session:
-        order = queries.get_order(session, code=code, token=token)
-    if order.state in ("awaiting_payment", "lapsed") and order.payment and order.payment.state in OPEN_STATES:
-        _ask_provider(order.payment.id)
-        with hall.database.reading() as session:
-            order = queries.get_order(session, code=code, token=token)
+    order = look_up(hall, code=code, token=token)
     return render_template("basket/order.html", order=order, is_back="retour" in request.args, now=hall.clock.now())
-
-
-def _ask_provider(payment_id: int) -> None:
-    hall = the_hall()
-    try:
-        settle(hall, payment_id)
-    except GatewayError:
-        return  # the page says that we are still checking; the poller asks again
-    with hall.database.transaction() as session:
-        orders.take_payment_if_paid(session, payment_id=payment_id, clock=hall.clock)
 
 
 @blueprint.post("/commande/<code>/<token>/payer")

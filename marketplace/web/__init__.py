@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Flask
 
 from marketplace.settings import Settings
-from marketplace.web import access, csrf, failures, filters, headers, language, limits, sentences, site
+from marketplace.web import access, api, csrf, failures, filters, headers, language, limits, sentences, site
 
 
 def init_web(app: Flask, settings: Settings) -> None:
     """Give the application its guards and its words; call it before any view is registered."""
-    limits.init(app)
+    limits.init(app, settings)
     language.init(app)
     filters.init(app)
     sentences.init(app)
@@ -19,3 +19,4 @@ def init_web(app: Flask, settings: Settings) -> None:
     access.init(app)
     headers.init(app, settings)
     failures.init(app)
+    api.init(app)

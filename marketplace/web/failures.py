@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 import secrets
+from datetime import datetime
+from http import HTTPStatus
 
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
+from marshmallow import Schema, fields
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from marketplace.errors import GatewayError, MarketplaceError
+from marketplace.errors import FieldError, GatewayError, MarketplaceError
+from marketplace.money import Money
+from marketplace.schemas import FormErrors
+from marketplace.web.language import is_api
 from marketplace.web.sentences import sentence
 
 log = logging.getLogger(__name__)
@@ -20,18 +26,45 @@ log = logging.getLogger(__name__)
 PAGES = frozenset({400, 403, 404, 405, 410, 413, 422, 429, 500, 503})
 
 
-def wants_problem() -> bool:
-    """The JSON API answers in problem details (RFC 9457), everything else in pages."""
-    return request.path.startswith("/api/")
+PROBLEM_TYPE = "application/problem+json"
+
+
+class ProblemShape(Schema):
+    """Problem details (RFC 9457), for the API's description."""
+
+    type = fields.String(required=True, metadata={"description": "urn:marche-commun: and the code"})
+    title = fields.String(required=True, metadata={"description": "The HTTP status in words"})
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True, metadata={"description": "A sentence for people: what to do next"})
+    code = fields.String(required=True, metadata={"description": "The reason, for programs"})
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata={"description": "Sentences by field; nested fields with dots, the whole body as `body`"},
+    )
+    details = fields.Dict(keys=fields.String(), metadata={"description": "Figures that belong to the code"})
+
+
+def problem(status: int, code: str, said: str, **extra: object) -> Response:
+    """Problem details: the code for programs, the sentence for people, and whatever else `extra` names."""
+    body = {
+        "type": f"urn:marche-commun:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": said,
+        "code": code,
+        **extra,
+    }
+    response = make_response(jsonify(body), status)
+    response.mimetype = PROBLEM_TYPE
+    response.vary.add("Accept-Language")
+    return response
 
 
 def refuse(status: int, code: str, said: str, **extra: object) -> Response:
     """The answer to a refusal: a page, or problem details for the API."""
-    if wants_problem():
-        body = {"type": f"urn:marche-commun:{code}", "title": said, "status": status, **extra}
-        response = make_response(body, status)
-        response.mimetype = "application/problem+json"
-        return response
+    if is_api(request):
+        return problem(status, code, said, **extra)
     page = status if status in PAGES else 500 if status >= 500 else 400
     return make_response(
         render_template(f"marketplace/errors/{page}.html", said=said, incident=extra.get("incident")), status
@@ -39,7 +72,26 @@ def refuse(status: int, code: str, said: str, **extra: object) -> Response:
 
 
 def _refusal(error: MarketplaceError) -> ResponseReturnValue:
-    return refuse(error.status, error.code, sentence(error.code, **error.details))
+    said = sentence(error.code, **error.details)
+    if not is_api(request):
+        return refuse(error.status, error.code, said)
+    extra: dict[str, object] = {"errors": {error.field: [said]}} if isinstance(error, FieldError) else {}
+    if error.details:
+        extra["details"] = {name: plain(value) for name, value in error.details.items()}
+    return problem(error.status, error.code, said, **extra)
+
+
+def plain(value: object) -> object:
+    """A refusal's detail as JSON has it: cents for money, ISO 8601 for an instant."""
+    if isinstance(value, Money):
+        return value.cents
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _wrong_fields(error: FormErrors) -> ResponseReturnValue:
+    """Views show the form again themselves; what comes here was sent by a program."""
+    errors = {field: [sentence(code) for code in codes] for field, codes in error.errors.items()}
+    return refuse(422, "wrong_fields", sentence("http_422"), errors=errors)
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -77,6 +129,7 @@ def _crash(error: Exception) -> ResponseReturnValue:
 
 def init(app: Flask) -> None:
     app.register_error_handler(MarketplaceError, _refusal)
+    app.register_error_handler(FormErrors, _wrong_fields)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(GatewayError, _outside)
     app.register_error_handler(OperationalError, _busy)

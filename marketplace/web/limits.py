@@ -9,10 +9,13 @@ from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
+from marketplace.settings import Settings
+
 limiter = Limiter(
     key_func=get_remote_address, storage_uri="memory://", headers_enabled=True, retry_after="delta-seconds"
 )
 
 
-def init(app: Flask) -> None:
+def init(app: Flask, settings: Settings) -> None:
+    app.config["RATELIMIT_ENABLED"] = settings.rate_limits
     limiter.init_app(app)

@@ -40,6 +40,7 @@ _CANDIDATES = text(
         WHERE head @@ CAST(:wide AS tsquery)
           AND (CAST(:shop_id AS bigint) IS NULL OR shop_id = CAST(:shop_id AS bigint))
           AND (CAST(:kind AS text) IS NULL OR kind = CAST(:kind AS text))
+          AND (CAST(:trade AS text) IS NULL OR shop_id = ANY (ARRAY(SELECT id FROM shop WHERE trade = :trade)))
           AND shop_id <> ALL (ARRAY(SELECT id FROM shop WHERE state <> 'open'))
         ORDER BY score DESC, product_id DESC
         LIMIT 201
@@ -51,6 +52,7 @@ _CANDIDATES = text(
           AND product_id <> ALL (ARRAY(SELECT product_id FROM head))
           AND (CAST(:shop_id AS bigint) IS NULL OR shop_id = CAST(:shop_id AS bigint))
           AND (CAST(:kind AS text) IS NULL OR kind = CAST(:kind AS text))
+          AND (CAST(:trade AS text) IS NULL OR shop_id = ANY (ARRAY(SELECT id FROM shop WHERE trade = :trade)))
           AND shop_id <> ALL (ARRAY(SELECT id FROM shop WHERE state <> 'open'))
         ORDER BY score DESC, product_id DESC
         LIMIT 201
@@ -65,6 +67,8 @@ _BY_EAN = text(
     WHERE variant.ean IN (:ean, :padded) AND variant.ean <> '' AND variant.is_offered
       AND (CAST(:shop_id AS bigint) IS NULL OR product_search.shop_id = CAST(:shop_id AS bigint))
       AND (CAST(:kind AS text) IS NULL OR product_search.kind = CAST(:kind AS text))
+      AND (CAST(:trade AS text) IS NULL
+           OR product_search.shop_id = ANY (ARRAY(SELECT id FROM shop WHERE trade = :trade)))
       AND product_search.shop_id <> ALL (ARRAY(SELECT id FROM shop WHERE state <> 'open'))
     ORDER BY 1
     LIMIT 201
@@ -113,16 +117,24 @@ class Found:
 
 
 def find_products(
-    session: Session, *, query: str, on: date, page: int = 1, shop_id: int | None = None, kind: str | None = None
+    session: Session,
+    *,
+    query: str,
+    on: date,
+    page: int = 1,
+    shop_id: int | None = None,
+    kind: str | None = None,
+    trade: str | None = None,
 ) -> Found:
-    """The page of published products of open shops that answer `query`, in one shop or of one kind if asked.
+    """The page of published products of open shops that answer `query`; of one shop, kind or shops' trade if asked.
 
     `on` is the town's day: it says which shop comes first among equals. Pages start at 1; one beyond the last is
     empty. A query without any word finds nothing. Never raises for what somebody typed.
     """
+    where: dict[str, object] = {"shop_id": shop_id, "kind": kind, "trade": trade}
     code = _article_code(query)
     if code:
-        ids = [row.product_id for row in session.execute(_BY_EAN, {**code, "shop_id": shop_id, "kind": kind})]
+        ids = [row.product_id for row in session.execute(_BY_EAN, {**code, **where})]
         if ids:
             return _page(ids, page)
     asked = french.query(query)
@@ -130,7 +142,7 @@ def find_products(
         return _page([], page)
 
     def ranked(asked: french.Query, typed: str, wide: str) -> list[int]:
-        return rank(_candidates(session, typed, wide, shop_id, kind), asked.words, on)
+        return rank(_candidates(session, typed, wide, where), asked.words, on)
 
     ids = ranked(asked, asked.typed, asked.wide)
     if len(ids) >= FEW:
@@ -186,8 +198,8 @@ def _split_last(typed: str) -> tuple[str, str]:
     return typed[:at], typed[at:]
 
 
-def _candidates(session: Session, typed: str, wide: str, shop_id: int | None, kind: str | None) -> list[Hit]:
-    rows = session.execute(_CANDIDATES, {"typed": typed, "wide": wide, "shop_id": shop_id, "kind": kind})
+def _candidates(session: Session, typed: str, wide: str, where: dict[str, object]) -> list[Hit]:
+    rows = session.execute(_CANDIDATES, {"typed": typed, "wide": wide, **where})
     return list(map(Hit._make, rows.all()))
 
 
