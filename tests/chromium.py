@@ -8,13 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 MAC_APPLICATIONS = (
     Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
     Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
 )
+
+#: In a process of its own: on a bare machine playwright's driver lacks a library and dies (see `install`).
+ASK_PLAYWRIGHT = """
+from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright:
+    print(playwright.chromium.executable_path)
+"""
 
 
 def executable() -> str | None:
@@ -28,9 +33,9 @@ def executable() -> str | None:
     for application in MAC_APPLICATIONS:
         if application.exists():
             return str(application)
-    with sync_playwright() as playwright:
-        own = Path(playwright.chromium.executable_path)
-    return str(own) if own.exists() else None
+    asked = subprocess.run([sys.executable, "-c", ASK_PLAYWRIGHT], capture_output=True, text=True)
+    own = asked.stdout.strip()
+    return own if asked.returncode == 0 and Path(own).exists() else None
 
 
 def install() -> None:
@@ -40,7 +45,7 @@ def install() -> None:
     that one has to be root.
     """
     if shutil.which("apt-get") and os.getuid() == 0:
-        packages = ["chromium", "fonts-dejavu-core"]
+        packages = ["chromium", "fonts-dejavu-core", "libatomic1"]  # the last is for playwright's driver
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
         command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
