@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from . import no_pandas  # noqa: F401 - its import is its work, and it must come before the engines
 from .instance import InstanceUnreadable, plan_to_json, problem_from_json
 from .two_level import plan
 

@@ -25,9 +25,9 @@ LOOKED_AT_PER_S = 800_000
 #: More per order finds nothing more: a small round is planned at once, whatever the budget.
 LOOKED_AT_MOST_PER_ORDER = 60_000
 #: CPU seconds gone before the first order is looked at: the interpreter and the engines' imports.
-START_S = 0.6
-#: Kept for the check and the answer.
-END_S = 0.15
+START_S = 0.4
+#: Kept for the check and the answer, here and in the calling process, on a slow day.
+END_S = 0.3
 #: VROOM's time grows with the square of the orders and obeys no limit: beyond this PyVRP alone proposes.
 VROOM_MOST_ORDERS = 250
 #: Below this PyVRP proposes nothing that the search does not reach sooner by itself.
