@@ -13,9 +13,12 @@ from marketplace.accounts.models import User
 from marketplace.accounts.people import grant_role
 from marketplace.clock import Clock, local_instant
 from marketplace.delivery.bookings import DropOff, PickUp, confirm_place, hold_place
-from marketplace.delivery.models import Booking, Round, Slot, Vehicle, Zone
-from marketplace.delivery.rounds import NewSlot, open_round
+from marketplace.delivery.models import Booking, Handling, Round, Shift, Slot, Stop, Vehicle, Zone
+from marketplace.delivery.planner import plan_plainly
+from marketplace.delivery.planning import ask_for_plan, lines_of, read_question, write_answer
+from marketplace.delivery.rounds import NewSlot, close_round, hand_out, open_round
 from marketplace.delivery.rules import Load
+from marketplace.hall import Hall
 from marketplace.money import Money
 
 #: Saturday 28 November 2026, ten in the morning in France.
@@ -170,3 +173,38 @@ def book(
     return session.scalars(
         select(Booking).where(Booking.reference == reference, Booking.state.in_(("held", "confirmed")))
     ).one()
+
+
+def hand_out_round(hall: Hall, district: District, *vehicle_ids: int) -> None:
+    """The round is closed, planned without the engines, and on the couriers' phones."""
+    now = hall.clock.now()
+    with hall.database.transaction() as session:
+        close_round(session, round_id=district.round_id, actor="test", now=now)
+        ask_for_plan(
+            session,
+            round_id=district.round_id,
+            vehicle_ids=vehicle_ids or district.vehicle_ids,
+            actor="test",
+            now=now,
+        )
+        question = read_question(session, district.round_id, 1)
+        assert question is not None
+        write_answer(session, question, lines_of(question, plan_plainly(question.problem)), None, now)
+        assert hand_out(session, round_id=district.round_id, actor="test", now=now)
+
+
+def stops_of(session: Session, courier_id: int, kind: str) -> list[Stop]:
+    """The courier's stops of that kind, in riding order."""
+    return list(
+        session.scalars(
+            select(Stop)
+            .join(Shift, Stop.shift_id == Shift.id)
+            .where(Shift.courier_id == courier_id, Stop.kind == kind)
+            .order_by(Stop.position)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def parcel_ids_at(session: Session, stop_id: int) -> frozenset[int]:
+    return frozenset(session.scalars(select(Handling.parcel_id).where(Handling.stop_id == stop_id)))
