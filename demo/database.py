@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psutil
 
-from marketplace.db import start_embedded
+from marketplace.db import start_embedded, stop_embedded
 from marketplace.settings import Settings
 
-#: A stop without haste writes everything that is still in memory to the disk.
+#: Writing everything in memory to a slow disk may take this long; a stop without it means recovery at the next start.
 STOP_S = 30
 
 
@@ -28,16 +28,9 @@ def running_server(folder: Path) -> psutil.Process | None:
 
 def stop_server(folder: Path) -> None:
     """No PostgreSQL runs in `folder` afterwards, and its next start needs no recovery."""
-    server = running_server(folder)
-    if server is None:
-        return
-    # To PostgreSQL, SIGINT is "fast": end the sessions, keep what is committed, write it all down. SIGQUIT is "now".
-    server.send_signal(signal.SIGINT)
-    try:
-        server.wait(STOP_S)
-    except psutil.TimeoutExpired:
-        server.send_signal(signal.SIGQUIT)
-        server.wait(STOP_S)
+    # An old pid file may name a stranger by now: look before the signal is sent.
+    if running_server(folder) is not None:
+        stop_embedded(folder, patience_s=STOP_S)
 
 
 def main() -> None:
