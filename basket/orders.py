@@ -146,7 +146,12 @@ def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> Place
         zone_fee = open_slot.fee
     payable = payments.payable_parties(session, command.provider_env)
     quote = quote_basket(session, basket_id=command.basket_id, payable=payable, now=now, zone_fee=zone_fee)
-    _check_quote(quote, command)
+    if not _is_as_seen(quote, command):
+        # The first of two clicks may have taken the last pieces since we looked: then they are this order's.
+        earlier = _find_placed(session, command)
+        if earlier is None:
+            raise BasketChanged()
+        return earlier
     order_id, code, token = _insert_order(session, command, quote, now)
     if order_id is None:
         placed = _find_placed(session, command)
@@ -219,11 +224,10 @@ def find_by_key(session: Session, checkout_key: str) -> PlacedOrder | None:
     return PlacedOrder(row.id, row.code, row.token, payment_id, is_new=False)
 
 
-def _check_quote(quote: Quote, command: PlaceOrder) -> None:
-    if not quote.can_be_ordered or quote.changed_lines:
-        raise BasketChanged()
-    if command.seen_total is not None and command.seen_total != quote.total:
-        raise BasketChanged()
+def _is_as_seen(quote: Quote, command: PlaceOrder) -> bool:
+    """Whether everything can be ordered at the prices and the total that the resident saw."""
+    is_total_seen = command.seen_total is None or command.seen_total == quote.total
+    return quote.can_be_ordered and not quote.changed_lines and is_total_seen
 
 
 def _insert_order(session: Session, command: PlaceOrder, quote: Quote, now: datetime) -> tuple[int | None, str, str]:
@@ -341,8 +345,10 @@ def take_payment(session: Session, *, payment_id: int, clock: Clock) -> None:
 
     "Already done" is judged by the effect, the order's state, never by the payment's (reliability.md 1.1).
     """
-    payment = session.get_one(Payment, payment_id)
-    order = _lock_order_by_code(session, payment.reference)
+    reference = session.scalars(select(Payment.reference).where(Payment.id == payment_id)).one()
+    order = _lock_order_by_code(session, reference)
+    # Read only now: whoever held the order before us may have given this very payment back.
+    payment = session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
     now = clock.now()
     if order is None:
         _give_back(session, payment, "unmatched", now)
@@ -531,6 +537,8 @@ def advance(
 
 def mark_travelling(session: Session, *, code: str, shop_slugs: frozenset[str], actor: str, now: datetime) -> None:
     """The courier has these shops' parcels on board; what the merchant had not ticked is ticked now."""
+    # The order before its parts, as everywhere: a shop that ticks its part now would wait for us, and we for it.
+    _lock_order_by_code(session, code)
     for sub_order, slug in _sub_orders_with_slugs(session, code):
         if slug not in shop_slugs:
             continue

@@ -287,12 +287,16 @@ def order() -> ResponseReturnValue:
     earlier = _find_earlier(form["checkout_key"])
     if earlier is not None:
         return earlier
-    with hall.database.transaction() as session:
-        desk = _desk(session)
-        codes = _unsaid(desk, form)
-        if codes:
-            return _check_page(desk, request.form, codes)
-        command = _command(desk, form)
+    try:
+        with hall.database.transaction() as session:
+            desk = _desk(session)
+            codes = _unsaid(desk, form)
+            if codes:
+                return _check_page(desk, request.form, codes)
+            command = _command(desk, form)
+    except NothingToOrder:
+        # The first of two clicks may have taken the last pieces since we looked: then they are this order's.
+        return _find_earlier(form["checkout_key"]) or redirect(url_for("basket.show"), 303)
     try:
         with hall.database.transaction() as session:
             placed = orders.place_order(session, command, clock=hall.clock)

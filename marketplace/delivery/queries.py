@@ -565,7 +565,10 @@ def _rank(session: Session, mine: Stop) -> tuple[int, int]:
 
 
 def collected_at(session: Session, stop_id: int) -> Mapping[str, frozenset[str]]:
-    """What came on board at a stop: for each booking's reference the sources whose parcels did."""
+    """What came on board at a stop: for each booking's reference the sources whose parcels did.
+
+    In the order of the references: whoever locks their orders one by one locks them in one order.
+    """
     found: dict[str, set[str]] = {}
     for reference, source in session.execute(
         select(Booking.reference, Parcel.source)
@@ -576,6 +579,7 @@ def collected_at(session: Session, stop_id: int) -> Mapping[str, frozenset[str]]
             Handling.act == "collect",
             Parcel.state.in_(("collected", "delivered", "returned")),
         )
+        .order_by(Booking.reference)
     ):
         found.setdefault(reference, set()).add(source)
     return {reference: frozenset(sources) for reference, sources in found.items()}
