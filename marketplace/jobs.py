@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import procrastinate
 import psycopg
-import psycopg_pool
 from flask import Flask
 from procrastinate import RetryStrategy
 from sqlalchemy.orm import Session
@@ -146,7 +145,7 @@ async def _work_until_told(worker: procrastinate.App, lease_s: float) -> None:
         try:
             async with worker.open_async():
                 await _work(worker, waiting, lease_s)
-        except (procrastinate.exceptions.ConnectorException, psycopg.OperationalError, psycopg_pool.PoolTimeout) as lost:
+        except (procrastinate.exceptions.ConnectorException, psycopg.OperationalError) as lost:
             log.warning("the worker lost the database: %s", lost)
         if not told_to_stop.is_set():
             log.warning("the worker starts again in %s s", PAUSE_S)

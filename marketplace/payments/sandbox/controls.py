@@ -57,6 +57,12 @@ def plan_fault() -> Response:
     return jsonify(asdict(fault))
 
 
+@controls.get("/faults")
+def show_faults() -> Response:
+    """What is planned and has not happened yet: a call that waits in its trouble is no longer among it."""
+    return jsonify([asdict(fault) for fault in state_of(current_app).faults.planned()])
+
+
 @controls.delete("/faults")
 def clear_faults() -> Response:
     state_of(current_app).faults.clear()

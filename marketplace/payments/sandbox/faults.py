@@ -64,6 +64,10 @@ class Faults:
             self._planned.append(fault)
         return fault
 
+    def planned(self) -> list[Fault]:
+        with self._lock:
+            return list(self._planned)
+
     def clear(self) -> None:
         with self._lock:
             self._planned.clear()
