@@ -16,15 +16,16 @@ from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.orm import Session
 
 from marketplace.app import create_app
-from marketplace.clock import FixedClock
+from marketplace.clock import Clock, FixedClock
 from marketplace.db import Base, Database, start_embedded, stop_embedded
 from marketplace.geo import Geocoder
 from marketplace.hall import Hall
 from marketplace.mail import Mailer
 from marketplace.migrating import migrate
+from marketplace.payments.gateway import Gateway
 from marketplace.selfcheck import self_check
 from marketplace.settings import Settings
-from tests.sandbox_server import Sandbox, running_sandbox
+from tests.sandbox_server import KEY, Sandbox, running_sandbox
 from tests.walk import NOW, Town, arrange_town, register_merchants
 
 TEMPLATE = "market_template"
@@ -74,11 +75,15 @@ def template_url(server_url: URL, tmp_path_factory: pytest.TempPathFactory) -> U
 
 
 @pytest.fixture(scope="session")
-def database(template_url: URL) -> Iterator[Database]:
+def database(template_url: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """This worker's own database."""
     name = f"market_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     _fresh(template_url, name, TEMPLATE)
     database = Database(template_url.set(database=name), pool_size=20)
+    # Wires the packages, so that `self_check` asks all of them even where a test needs no application.
+    create_app(
+        _hall_over(database, Gateway(endpoint="http://127.0.0.1:9", api_key=KEY), tmp_path_factory.mktemp("house"))
+    )
     yield database
     database.close()
 
@@ -138,12 +143,16 @@ def clock() -> FixedClock:
 @pytest.fixture
 def hall(empty_database: Database, sandbox: Sandbox, clock: FixedClock, tmp_path: Path) -> Hall:
     """A hall over the empty database, the sandbox and a clock that stands; nobody answers mail or addresses."""
-    settings = Settings.from_env({"SECRET_KEY": "t" * 40, "INSTANCE_DIR": str(tmp_path)})
+    return _hall_over(empty_database, sandbox.gateway(), tmp_path, clock)
+
+
+def _hall_over(database: Database, gateway: Gateway, folder: Path, clock: Clock | None = None) -> Hall:
+    settings = Settings.from_env({"SECRET_KEY": "t" * 40, "INSTANCE_DIR": str(folder)})
     return Hall(
         settings=settings,
-        database=empty_database,
-        clock=clock,
-        gateway=sandbox.gateway(),
+        database=database,
+        clock=clock or FixedClock(NOW),
+        gateway=gateway,
         geocoder=Geocoder(scheme="http", domain="127.0.0.1:9"),
         mailer=Mailer(host="127.0.0.1", port=9, sender=settings.mail_from),
     )
