@@ -15,7 +15,7 @@ from marketplace.delivery.models import Booking, Parcel
 from marketplace.errors import NotFound
 from marketplace.money import Money
 from merchants.kinds import get_kind
-from merchants.models import Shop
+from merchants.models import Merchant, Shop
 
 #: What a shop may know of; an order that nobody has paid is none of its business yet.
 SEEN_STATES = ("received", "accepted", "packed", "handed_over", "delivered")
@@ -187,6 +187,17 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
     )
 
 
+def address_of_shop(session: Session, sub_order_id: int) -> tuple[int, str]:
+    """(shop, e-mail) of the merchant who has to prepare a sub-order."""
+    row = session.execute(
+        select(Shop.id, Merchant.email)
+        .join(Merchant, Shop.merchant_id == Merchant.id)
+        .join(SubOrder, SubOrder.shop_id == Shop.id)
+        .where(SubOrder.id == sub_order_id)
+    ).one()
+    return row.id, row.email
+
+
 def _parcel(session: Session, order: Order, slug: str) -> tuple[int, int]:
     """Number n of m of the household's parcels; the only one for a collection."""
     if order.mode == "collection":
@@ -194,13 +205,12 @@ def _parcel(session: Session, order: Order, slug: str) -> tuple[int, int]:
     booking_id = session.scalar(
         select(Booking.id).where(Booking.reference == order.code).order_by(Booking.id.desc()).limit(1)
     )
-    numbers = dict(
-        session.execute(select(Parcel.source, Parcel.number).where(Parcel.booking_id == booking_id)).tuples().all()
-    )
+    parcels = session.execute(select(Parcel.source, Parcel.number).where(Parcel.booking_id == booking_id))
+    numbers = {parcel.source: parcel.number for parcel in parcels}
     return numbers[slug], len(numbers)
 
 
-def _parts() -> Select[tuple[SubOrder, Order, str, int]]:
+def _parts() -> Select[SubOrder, Order, str, int]:
     pieces_qty = (
         select(func.sum(OrderLine.qty)).where(OrderLine.sub_order_id == SubOrder.id).correlate(SubOrder)
     ).scalar_subquery()

@@ -41,7 +41,7 @@ def slip(sub_order_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/commandes/<int:sub_order_id>")
-@open_to(merchant_member, rate="60 per minute")
+@open_to(merchant_member, rate="120 per minute")
 def act(sub_order_id: int) -> ResponseReturnValue:
     """Accept, pack or hand over; an act that is already done shows its result."""
     hall = the_hall()
