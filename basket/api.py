@@ -40,7 +40,7 @@ from marketplace.payments.service import open_at_provider, payable_parties
 from marketplace.web.access import everyone, open_to
 from marketplace.web.api import ApiBlueprint
 from marketplace.web.language import current_language
-from merchants.api import HIGHEST_ID, addresses_of
+from merchants.api import addresses_of
 from merchants.api_schemas import NoQuery
 from merchants.queries import get_product
 
@@ -127,7 +127,7 @@ def add_line_json(_asked: dict[str, Any], sent: dict[str, Any], basket_id: str) 
     return line, 201, {"Location": place}
 
 
-@blueprint.patch(f"/baskets/<basket_id>/lines/<int(max={HIGHEST_ID}):line_id>")
+@blueprint.patch("/baskets/<basket_id>/lines/<int:line_id>")
 @open_to(everyone, csrf=False, rate=BASKETS_RATE)
 @blueprint.arguments(NoQuery, location="query")
 @blueprint.arguments(LineChange)
@@ -141,7 +141,7 @@ def change_line_json(_asked: dict[str, Any], sent: dict[str, Any], basket_id: st
         return _line_json(session, id_, line_id)
 
 
-@blueprint.delete(f"/baskets/<basket_id>/lines/<int(max={HIGHEST_ID}):line_id>")
+@blueprint.delete("/baskets/<basket_id>/lines/<int:line_id>")
 @open_to(everyone, csrf=False, rate=BASKETS_RATE)
 @blueprint.arguments(NoQuery, location="query")
 @blueprint.response(204)

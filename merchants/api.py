@@ -32,9 +32,6 @@ from merchants.views.catalogue import picture_url, product_url
 
 blueprint = ApiBlueprint("catalogue_api", __name__, description="What is for sale, and by whom")
 
-#: The end of the database's identity columns: beyond it there is nothing to look for.
-HIGHEST_ID = 2**63 - 1
-
 
 @blueprint.get("/products")
 @open_to(everyone, csrf=False)
@@ -92,7 +89,7 @@ def _next(asked: dict[str, Any], page: Cursor | int) -> str:
     return absolute(url_for("catalogue_api.list_products_json", **kept, page=str(page)))
 
 
-@blueprint.get(f"/products/<int(max={HIGHEST_ID}):product_id>")
+@blueprint.get("/products/<int:product_id>")
 @open_to(everyone, csrf=False)
 @blueprint.arguments(NoQuery, location="query")
 @blueprint.response(200, ProductDetailShape)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from flask import Flask
 
 from marketplace.settings import Settings
-from marketplace.web import access, api, csrf, failures, filters, headers, language, limits, sentences, site
+from marketplace.web import access, api, csrf, failures, filters, headers, language, limits, numbers, sentences, site
 
 
 def init_web(app: Flask, settings: Settings) -> None:
     """Give the application its guards and its words; call it before any view is registered."""
+    numbers.init(app)
     limits.init(app, settings)
     language.init(app)
     filters.init(app)

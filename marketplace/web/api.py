@@ -98,7 +98,8 @@ class StrictParser(FlaskParser):
         error_headers: Mapping[str, str] | None,
     ) -> NoReturn:
         (messages,) = error.normalized_messages().values()
-        errors = flat(messages)
+        # marshmallow's word for an object as a whole; a nested one is named by the field that holds it.
+        errors = {name.removesuffix("._schema"): codes for name, codes in flat(messages).items()}
         if "_schema" in errors:
             errors["body"] = errors.pop("_schema")
         raise FormErrors(errors, {})
