@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -33,6 +33,9 @@ from marketplace.payments.rules import MerchantPart, commission_by_line, split
 from merchants import stock
 from merchants.hours import ready_at
 from merchants.models import Shop
+
+#: How often a code that is taken is drawn again: with ten thousand orders alive one draw in a hundred is.
+CODE_DRAWS = 20
 
 
 class BasketChanged(MarketplaceError):
@@ -137,13 +140,13 @@ def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> Place
     earlier = _find_placed(session, command)
     if earlier is not None:
         return earlier
-    zone_fee = None
+    slot = None
     if command.mode == "delivery":
         assert command.address is not None and command.slot_id is not None, "the boundary asks for both"
-        open_slot = bookings.find_slot(session, slot_id=command.slot_id, now=now)
-        if open_slot is None:
+        slot = bookings.find_slot(session, slot_id=command.slot_id, now=now)
+        if slot is None:
             raise bookings.CutOffPassed()
-        zone_fee = open_slot.fee
+    zone_fee = slot.fee if slot else None
     payable = payments.payable_parties(session, command.provider_env)
     quote = quote_basket(session, basket_id=command.basket_id, payable=payable, now=now, zone_fee=zone_fee)
     if not _is_as_seen(quote, command):
@@ -152,34 +155,28 @@ def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> Place
         if earlier is None:
             raise BasketChanged()
         return earlier
-    order_id, code, token = _insert_order(session, command, quote, now)
+    order_id, code, token = _insert_order(session, command, quote, slot, now)
     if order_id is None:
         placed = _find_placed(session, command)
         assert placed is not None, "somebody else's insert with this key has committed"
         return placed
-    _insert_sub_orders(session, order_id, quote, now)
+    _insert_sub_orders(session, order_id, quote, slot, now)
     stock.hold(
         session,
         reference=code,
         quantities={line.variant_id: line.qty for line in quote.lines},
         until_at=now + HOLD,
     )
-    if command.address is not None and command.slot_id is not None:
-        slot = bookings.hold_place(
+    if command.address is not None and slot is not None:
+        bookings.hold_place(
             session,
-            slot_id=command.slot_id,
+            slot_id=slot.id,
             reference=code,
             drop_off=_drop_off(command, command.address, quote),
             pick_ups=[_pick_up(group) for group in quote.groups],
             until_at=now + HOLD,
             clock=clock,
         )
-        session.execute(
-            update(Order)
-            .where(Order.id == order_id)
-            .values(slot_starts_at=slot.starts_at, slot_ends_at=slot.ends_at, changeable_until_at=slot.cut_off_at)
-        )
-        session.execute(update(SubOrder).where(SubOrder.order_id == order_id).values(ready_by_at=slot.collect_from_at))
     payment = payments.request_payment(
         session,
         reference=code,
@@ -201,10 +198,12 @@ def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> Place
 
 def find_placed(session: Session, *, checkout_key: str, request_hash: str) -> PlacedOrder | None:
     """The order that this request has made already; KeyUsedOtherwise when its key made another."""
-    asked = session.scalar(select(Order.request_hash).where(Order.checkout_key == checkout_key))
-    if asked is not None and asked != request_hash:
+    placed = _by_key(session, checkout_key)
+    if placed is None:
+        return None
+    if placed[1] != request_hash:
         raise KeyUsedOtherwise()
-    return find_by_key(session, checkout_key)
+    return placed[0]
 
 
 def _find_placed(session: Session, command: PlaceOrder) -> PlacedOrder | None:
@@ -213,15 +212,21 @@ def _find_placed(session: Session, command: PlaceOrder) -> PlacedOrder | None:
 
 def find_by_key(session: Session, checkout_key: str) -> PlacedOrder | None:
     """The order that a checkout key has made, with its latest attempt to pay."""
+    placed = _by_key(session, checkout_key)
+    return placed[0] if placed else None
+
+
+def _by_key(session: Session, checkout_key: str) -> tuple[PlacedOrder, str] | None:
     row = session.execute(
-        select(Order.id, Order.code, Order.token).where(Order.checkout_key == checkout_key)
+        select(Order.id, Order.code, Order.token, Order.request_hash, Payment.id.label("payment_id"))
+        .join(Payment, Payment.reference == Order.code)
+        .where(Order.checkout_key == checkout_key)
+        .order_by(Payment.attempt.desc())
+        .limit(1)
     ).one_or_none()
     if row is None:
         return None
-    payment_id = session.scalars(
-        select(Payment.id).where(Payment.reference == row.code).order_by(Payment.attempt.desc()).limit(1)
-    ).one()
-    return PlacedOrder(row.id, row.code, row.token, payment_id, is_new=False)
+    return PlacedOrder(row.id, row.code, row.token, row.payment_id, is_new=False), row.request_hash
 
 
 def _is_as_seen(quote: Quote, command: PlaceOrder) -> bool:
@@ -230,46 +235,51 @@ def _is_as_seen(quote: Quote, command: PlaceOrder) -> bool:
     return quote.can_be_ordered and not quote.changed_lines and is_total_seen
 
 
-def _insert_order(session: Session, command: PlaceOrder, quote: Quote, now: datetime) -> tuple[int | None, str, str]:
+def _insert_order(
+    session: Session, command: PlaceOrder, quote: Quote, slot: bookings.OpenSlot | None, now: datetime
+) -> tuple[int | None, str, str]:
+    """The order's row with its code and token; no id when somebody else's insert with this key came first."""
     address = command.address
-    token = new_token()
-    for _ in range(20):
+    values = {
+        "token": new_token(),
+        "checkout_key": command.checkout_key,
+        "request_hash": command.fingerprint(),
+        "basket_id": command.basket_id,
+        "state": "awaiting_payment",
+        "mode": command.mode,
+        "language": command.language,
+        "name": command.name,
+        "phone": command.phone,
+        "email": command.email,
+        "street": address.street if address else "",
+        "postcode": address.postcode if address else "",
+        "city": address.city if address else "",
+        "lat": address.lat if address else None,
+        "lon": address.lon if address else None,
+        "access_note": address.access_note if address else "",
+        "shortage": command.shortage,
+        "delivery_fee": quote.fee.total,
+        "book_floor": quote.fee.book_floor,
+        "slot_starts_at": slot.starts_at if slot else None,
+        "slot_ends_at": slot.ends_at if slot else None,
+        "changeable_until_at": slot.cut_off_at if slot else None,
+        "placed_at": now,
+        "hold_until_at": now + HOLD,
+    }
+    # Either unique key may be taken: the checkout's, which ends the search, or by chance the code's.
+    for _ in range(CODE_DRAWS):
         code = new_order_code()
-        if session.scalar(select(Order.id).where(Order.code == code)) is None:
-            break
-    order_id = session.scalar(
-        upsert(Order)
-        .values(
-            code=code,
-            token=token,
-            checkout_key=command.checkout_key,
-            request_hash=command.fingerprint(),
-            basket_id=command.basket_id,
-            state="awaiting_payment",
-            mode=command.mode,
-            language=command.language,
-            name=command.name,
-            phone=command.phone,
-            email=command.email,
-            street=address.street if address else "",
-            postcode=address.postcode if address else "",
-            city=address.city if address else "",
-            lat=address.lat if address else None,
-            lon=address.lon if address else None,
-            access_note=address.access_note if address else "",
-            shortage=command.shortage,
-            delivery_fee=quote.fee.total,
-            book_floor=quote.fee.book_floor,
-            placed_at=now,
-            hold_until_at=now + HOLD,
+        order_id = session.scalar(
+            upsert(Order).values(code=code, **values).on_conflict_do_nothing().returning(Order.id)
         )
-        .on_conflict_do_nothing(index_elements=[Order.checkout_key])
-        .returning(Order.id)
-    )
-    return order_id, code, token
+        if order_id is not None or find_by_key(session, command.checkout_key) is not None:
+            return order_id, code, str(values["token"])
+    raise AssertionError("no free order code in twenty draws: six digits no longer suffice")
 
 
-def _insert_sub_orders(session: Session, order_id: int, quote: Quote, now: datetime) -> None:
+def _insert_sub_orders(
+    session: Session, order_id: int, quote: Quote, slot: bookings.OpenSlot | None, now: datetime
+) -> None:
     sub_orders = [
         {
             "order_id": order_id,
@@ -286,7 +296,9 @@ def _insert_sub_orders(session: Session, order_id: int, quote: Quote, now: datet
             "goods": group.goods,
             "commission_permille": group.shop.commission_permille,
             "commission": share_of(group.goods, group.shop.commission_permille),
-            "ready_by_at": ready_at(group.shop.opening_hours, now, group.shop.preparation_minutes),
+            "ready_by_at": slot.collect_from_at
+            if slot
+            else ready_at(group.shop.opening_hours, now, group.shop.preparation_minutes),
             "collection_code": f"{secrets.randbelow(10_000):04d}",
         }
         for position, group in enumerate(quote.groups)

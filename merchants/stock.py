@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from marketplace.errors import MarketplaceError
@@ -44,11 +44,15 @@ def hold(session: Session, *, reference: str, quantities: Mapping[int, int], unt
                 select(Variant.on_hand_qty - Variant.held_qty, Variant.is_offered).where(Variant.id == variant_id)
             ).one_or_none()
             short[variant_id] = left[0] if left and left[1] else 0
-        else:
-            session.add(StockHold(variant_id=variant_id, reference=reference, qty=qty, state="held", until_at=until_at))
     if short:
         raise NotEnoughStock(short=short)
-    session.flush()
+    session.execute(
+        insert(StockHold),
+        [
+            {"variant_id": variant_id, "reference": reference, "qty": qty, "state": "held", "until_at": until_at}
+            for variant_id, qty in sorted(quantities.items())
+        ],
+    )
 
 
 def sell(session: Session, *, reference: str, actor: str, now: datetime) -> int:
