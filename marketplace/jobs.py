@@ -166,7 +166,7 @@ async def _work(worker: procrastinate.App, told_to_stop: asyncio.Task[Any], leas
         )
     )
     watching = asyncio.create_task(_retry_stalled_jobs(worker, lease_s))
-    done, _ = await asyncio.wait((running, watching, told_to_stop), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((running, watching, told_to_stop), return_when=asyncio.FIRST_COMPLETED)
     for task in (watching, running):
         task.cancel()
     results = await asyncio.gather(running, watching, return_exceptions=True)

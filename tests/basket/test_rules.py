@@ -1,0 +1,156 @@
+"""The basket's decisions, every pair of every table."""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from basket.rules import (
+    ORDER_NEXT,
+    PROGRESS,
+    SUB_ORDER_NEXT,
+    SUB_ORDER_STATES,
+    Fee,
+    delivery_fee,
+    initials,
+    is_behind,
+    progress_of,
+)
+from marketplace.money import Money
+
+TODAY = date(2026, 11, 24)
+
+ORDER_MOVES = {
+    ("awaiting_payment", "confirm"): "confirmed",
+    ("awaiting_payment", "lapse"): "lapsed",
+    ("awaiting_payment", "cancel"): "cancelled",
+    ("lapsed", "confirm"): "confirmed",
+    ("lapsed", "cancel"): "cancelled",
+    ("confirmed", "complete"): "completed",
+}
+SUB_ORDER_MOVES = {
+    ("awaiting_payment", "confirm"): "received",
+    ("awaiting_payment", "cancel"): "cancelled",
+    ("received", "accept"): "accepted",
+    ("accepted", "pack"): "packed",
+    ("packed", "hand_over"): "handed_over",
+    ("handed_over", "deliver"): "delivered",
+}
+
+
+@pytest.mark.parametrize("state", ["awaiting_payment", "lapsed", "confirmed", "completed", "cancelled"])
+@pytest.mark.parametrize("event", ["confirm", "lapse", "cancel", "complete", "place"])
+def test_an_order_moves_only_so(state: str, event: str) -> None:
+    assert ORDER_NEXT.get((state, event)) == ORDER_MOVES.get((state, event))
+
+
+def test_the_order_table_has_nothing_else() -> None:
+    assert ORDER_NEXT == ORDER_MOVES
+
+
+@pytest.mark.parametrize(
+    "state", ["awaiting_payment", "received", "accepted", "packed", "handed_over", "delivered", "cancelled"]
+)
+@pytest.mark.parametrize("event", ["confirm", "cancel", "accept", "pack", "hand_over", "deliver"])
+def test_a_shops_part_moves_only_so(state: str, event: str) -> None:
+    assert SUB_ORDER_NEXT.get((state, event)) == SUB_ORDER_MOVES.get((state, event))
+
+
+def test_the_sub_order_table_has_nothing_else() -> None:
+    assert SUB_ORDER_NEXT == SUB_ORDER_MOVES
+
+
+@pytest.mark.parametrize(
+    ("state", "behind"),
+    [
+        ("awaiting_payment", set()),
+        ("received", {"confirm"}),
+        ("accepted", {"confirm", "accept"}),
+        ("packed", {"confirm", "accept", "pack"}),
+        ("handed_over", {"confirm", "accept", "pack", "hand_over"}),
+        ("delivered", {"confirm", "accept", "pack", "hand_over", "deliver"}),
+        ("cancelled", set()),
+    ],
+)
+def test_an_act_once_more_has_nothing_to_do(state: str, behind: set[str]) -> None:
+    events = ("confirm", "accept", "pack", "hand_over", "deliver")
+    assert {event for event in events if is_behind(state, event)} == behind
+
+
+@pytest.mark.parametrize(
+    ("case", "fee_cents", "book_goods_cents", "total_cents", "floor_cents"),
+    [
+        # Domain B19: the promotion makes the round free, the law does not.
+        ("a book of 18.00 beside cheese, round offered", 0, [1800], 300, 300),
+        ("books of 36.00, round offered", 0, [3600], 1, 1),
+        ("a used book counts as no new book", 0, [], 0, 0),
+        ("just below the threshold", 0, [3499], 300, 300),
+        ("at the threshold", 0, [3500], 1, 1),
+        # B8: the duty is each retailer's own.
+        ("two bookshops of 18.00", 0, [1800, 1800], 600, 600),
+        ("two bookshops, the round costs less than both floors", 450, [1800, 1800], 600, 600),
+        ("one below and one above", 0, [1800, 4000], 301, 301),
+        # B10: the round's own fee contains the floor.
+        ("a round of 4.50 and a book of 18.00", 450, [1800], 450, 300),
+        ("a round of 3.00 exactly", 300, [1800], 300, 300),
+        ("a round of 2.99", 299, [1800], 300, 300),
+        ("no books", 450, [], 450, 0),
+        ("a shop whose books are all free gifts", 450, [0], 450, 0),
+    ],
+)
+def test_the_delivery_of_new_books_is_never_below_the_law(
+    case: str, fee_cents: int, book_goods_cents: list[int], total_cents: int, floor_cents: int
+) -> None:
+    fee = delivery_fee(Money(fee_cents), [Money(cents) for cents in book_goods_cents], TODAY)
+    assert fee == Fee(total=Money(total_cents), book_floor=Money(floor_cents)), case
+
+
+@given(st.integers(0, 10_000), st.lists(st.integers(0, 20_000), max_size=8))
+def test_no_fee_is_below_the_rounds_or_below_the_floor(fee_cents: int, book_goods_cents: list[int]) -> None:
+    fee = delivery_fee(Money(fee_cents), [Money(cents) for cents in book_goods_cents], TODAY)
+    assert fee.total >= Money(fee_cents)
+    assert fee.total >= fee.book_floor >= Money(0)
+
+
+@pytest.mark.parametrize(
+    ("states", "progress"),
+    [
+        ((), "cancelled"),
+        (("cancelled",), "cancelled"),
+        (("cancelled", "cancelled"), "cancelled"),
+        (("awaiting_payment", "awaiting_payment"), "awaiting_payment"),
+        (("received", "packed", "delivered"), "received"),
+        (("packed", "handed_over"), "packed"),
+        (("cancelled", "delivered"), "delivered"),
+        (("delivered", "handed_over", "cancelled"), "handed_over"),
+    ],
+)
+def test_an_order_is_as_far_as_its_slowest_part(states: tuple[str, ...], progress: str) -> None:
+    assert progress_of(states) == progress
+
+
+@pytest.mark.parametrize(("one", "other"), list(product(SUB_ORDER_STATES, SUB_ORDER_STATES)))
+def test_progress_of_two_parts_is_the_earlier_letter_and_does_not_depend_on_their_order(one: str, other: str) -> None:
+    letters = ("awaiting_payment", *PROGRESS)
+    live = [letter for letter in letters if letter in (one, other)]
+    assert progress_of((one, other)) == progress_of((other, one)) == (live[0] if live else "cancelled")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Jeanne Martin", "Jeanne M."),
+        ("Jeanne", "Jeanne"),
+        ("  Jeanne  ", "Jeanne"),
+        ("Jean-Marc de la Tour", "Jean-Marc T."),
+        ("Zoé élan", "Zoé É."),
+        ("", ""),
+        ("   ", ""),
+    ],
+)
+def test_a_courier_sees_a_first_name_and_an_initial(name: str, shown: str) -> None:
+    assert initials(name) == shown
