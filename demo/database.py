@@ -29,8 +29,10 @@ def running_server(folder: Path) -> psutil.Process | None:
 def stop_server(folder: Path) -> None:
     """No PostgreSQL runs in `folder` afterwards, and its next start needs no recovery."""
     # An old pid file may name a stranger by now: look before the signal is sent.
-    if running_server(folder) is not None:
+    server = running_server(folder)
+    if server is not None:
         stop_embedded(folder, patience_s=STOP_S)
+        server.wait(STOP_S)  # it writes its last words after its pid file is gone
 
 
 def main() -> None:

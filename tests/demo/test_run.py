@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import signal
 import socket
 import subprocess
@@ -27,6 +26,8 @@ from demo.welcome import welcome
 from marketplace.db import start_embedded
 from marketplace.settings import Settings
 
+#: A machine that does ten other things is slow; who waits this long has waited for nothing.
+PATIENCE_S = 60
 #: Says its pid, then waits for ever.
 PATIENT = "sh -c 'echo pid $$; exec sleep 1000'"
 #: Says its pid, ignores that it should stop, and has a child that says nothing.
@@ -39,26 +40,33 @@ class Watched:
     def __init__(self, *commands: Command, grace_s: float = 20, cwd: Path = Path("/")) -> None:
         self.over = threading.Event()
         self.pids: list[Mapping[str, int]] = []
-        self._said: queue.Queue[tuple[str, str]] = queue.Queue()
+        self._said: list[tuple[str, str]] = []
+        self._news = threading.Condition()
         supervisor = Supervisor(
             commands, cwd=cwd, env=os.environ, say=self._hear, note=self.pids.append, grace_s=grace_s
         )
         self.thread = threading.Thread(target=supervisor.run, args=(self.over,))
 
     def _hear(self, name: str, line: str) -> None:
-        self._said.put((name, line))
+        with self._news:
+            self._said.append((name, line))
+            self._news.notify_all()
 
     def wait_for(self, name: str, start: str) -> str:
-        """The next line of `name` that starts so; what others say meanwhile is passed over."""
-        deadline = time.monotonic() + 30
-        while True:
-            who, line = self._said.get(timeout=deadline - time.monotonic())
-            if who == name and line.startswith(start):
-                return line
+        """The first line of `name` that starts so and was not waited for before."""
+
+        def find() -> tuple[str, str] | None:
+            return next((said for said in self._said if said[0] == name and said[1].startswith(start)), None)
+
+        with self._news:
+            found = self._news.wait_for(find, timeout=PATIENCE_S)
+            assert found, f"{name} never said {start!r}, only {self._said}"
+            self._said.remove(found)
+        return found[1]
 
     def rest(self) -> list[tuple[str, str]]:
-        """Everything said since, once it is over."""
-        return [self._said.get_nowait() for _ in range(self._said.qsize())]
+        """What was said and not waited for."""
+        return list(self._said)
 
 
 @contextmanager
@@ -77,8 +85,8 @@ def is_alive(pid: int) -> bool:
 
 
 def eventually(claim: Callable[[], bool]) -> bool:
-    """Whether the claim comes true within ten seconds; the kernel ends processes in its own time."""
-    deadline = time.monotonic() + 10
+    """Whether the claim comes true at last; the kernel ends processes in its own time."""
+    deadline = time.monotonic() + PATIENCE_S
     pause = threading.Event()
     while not claim() and time.monotonic() < deadline:
         pause.wait(0.02)
