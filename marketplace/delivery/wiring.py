@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from flask import Flask
 
-from marketplace.delivery import handlers
+from marketplace.delivery import checks, handlers
 from marketplace.delivery.rounds_cli import rounds
 from marketplace.delivery.views import coordinator, courier, tracking
+from marketplace.selfcheck import register_check
 from marketplace.web.site import add_staff_area
 
 
@@ -16,3 +17,4 @@ def init_delivery(app: Flask) -> None:
     add_staff_area(app, "coordinator.home", coordinator.may_coordinate)
     add_staff_area(app, "courier.home", courier.may_ride)
     app.cli.add_command(rounds)
+    register_check(checks.broken_rules)

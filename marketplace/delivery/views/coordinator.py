@@ -103,15 +103,15 @@ def hand_out(round_id: int) -> ResponseReturnValue:
 @blueprint.errorhandler(rounds.NothingToRide)
 def back_to_round(error: MarketplaceError) -> ResponseReturnValue:
     """Somebody else was quicker, or the page is old: show the round as it is, and say so."""
-    return _back((request.view_args or {})["round_id"], error.code)
+    return _back((request.view_args or {})["round_id"], error.code, "look")
 
 
 def _actor() -> str:
     return f"user:{current_user.id}"
 
 
-def _back(round_id: int, said: str) -> ResponseReturnValue:
-    flash(sentence(said))
+def _back(round_id: int, said: str, kind: str = "done") -> ResponseReturnValue:
+    flash(sentence(said), kind)
     return redirect(url_for("coordinator.show", round_id=round_id), 303)
 
 
