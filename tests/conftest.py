@@ -68,8 +68,7 @@ def template_url(server_url: URL, tmp_path_factory: pytest.TempPathFactory) -> U
     with FileLock(shared / "template.lock"):
         done = shared / "template.done"
         if not done.exists():
-            _fresh(server_url, TEMPLATE, "template0")
-            migrate(server_url.set(database=TEMPLATE))
+            migrate(fresh_database(server_url, TEMPLATE, "template0"))
             done.touch()
     return server_url.set(database=TEMPLATE)
 
@@ -78,8 +77,7 @@ def template_url(server_url: URL, tmp_path_factory: pytest.TempPathFactory) -> U
 def database(template_url: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """This worker's own database."""
     name = f"market_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    _fresh(template_url, name, TEMPLATE)
-    database = Database(template_url.set(database=name), pool_size=20)
+    database = Database(fresh_database(template_url, name, TEMPLATE), pool_size=20)
     # Wires the packages, so that `self_check` asks all of them even where a test needs no application.
     create_app(
         _hall_over(database, Gateway(endpoint="http://127.0.0.1:9", api_key=KEY), tmp_path_factory.mktemp("house"))
@@ -88,7 +86,8 @@ def database(template_url: URL, tmp_path_factory: pytest.TempPathFactory) -> Ite
     database.close()
 
 
-def _fresh(server: URL, name: str, template: str) -> None:
+def fresh_database(server: URL, name: str, template: str) -> URL:
+    """A database `name` on the server, copied from `template`, in the place of any that was there."""
     engine = create_engine(server.set(database="postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         # Durability is for towns, not for tests: a killed test run starts again from nothing.
@@ -98,6 +97,7 @@ def _fresh(server: URL, name: str, template: str) -> None:
         connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     engine.dispose()
+    return server.set(database=name)
 
 
 @pytest.fixture

@@ -228,13 +228,13 @@ def wait_for_queue(database: Database, waiting_qty: int) -> None:
 
 
 @contextmanager
-def gate(database: Database, statement: str, **values: object) -> Iterator[None]:
-    """Hold what `statement` locks until the block ends.
+def gate(database: Database, statement: str, **values: object) -> Iterator[int]:
+    """Hold what `statement` locks until the block ends; the process id of the connection that holds it.
 
     A row is held with FOR NO KEY UPDATE, as our own updates hold it: foreign keys pass.
     """
     with database.engine.connect() as connection:
         connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         connection.execute(text(statement), values)
-        yield
+        yield int(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
         connection.rollback()

@@ -156,7 +156,12 @@ def test_a_failed_attempt_is_followed_by_another(hall: Hall, town: Town, sandbox
     payments.settle(hall, placed.payment_id)
     with hall.database.transaction() as session:
         second_id = orders.pay_again(
-            session, code=placed.code, token=placed.token, provider_env="sandbox", site_url="http://127.0.0.1:5000", now=hall.clock.now()
+            session,
+            code=placed.code,
+            token=placed.token,
+            provider_env="sandbox",
+            site_url="http://127.0.0.1:5000",
+            now=hall.clock.now(),
         )
     assert second_id != placed.payment_id
     payments.open_at_provider(hall, second_id)
