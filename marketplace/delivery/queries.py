@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from marketplace.accounts.models import RoleGrant, User
 from marketplace.delivery.models import Booking, Handling, Parcel, Round, Shift, Slot, Stop, Vehicle, Zone
+from marketplace.delivery.planner import Place
 from marketplace.delivery.rules import (
     LIVE_BOOKINGS,
     NO_LOAD,
@@ -22,6 +23,7 @@ from marketplace.delivery.rules import (
     may_reopen,
     why_left_out,
 )
+from marketplace.delivery.saving import alone_distance_m
 from marketplace.errors import NotFound
 
 # --- Rows ------------------------------------------------------------------------------------------------------
@@ -207,6 +209,24 @@ class RoundPage:
     @property
     def distance_m(self) -> int:
         return sum(line.distance_m for line in self.lines)
+
+    @property
+    def saved_m(self) -> int:
+        """What the shops' own rides would be longer by; below nothing when there is nothing to save."""
+        home_of = {
+            parcel.id: Place(stop.lat, stop.lon)
+            for line in self.lines
+            for stop in line.stops
+            if stop.kind == "home"
+            for parcel in stop.parcels
+        }
+        homes_of: dict[Place, list[Place]] = {}
+        for line in self.lines:
+            for stop in line.stops:
+                if stop.kind == "shop":
+                    homes = homes_of.setdefault(Place(stop.lat, stop.lon), [])
+                    homes += [home_of[parcel.id] for parcel in stop.parcels]
+        return alone_distance_m(homes_of) - self.distance_m
 
     @property
     def idle_names(self) -> tuple[str, ...]:
