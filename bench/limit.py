@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask import Flask, render_template_string, request
+from flask import Flask, render_template, request
+from jinja2 import DictLoader
 from sqlalchemy import select, text, tuple_
 from sqlalchemy.orm import Session
 
@@ -14,8 +15,8 @@ LIST = """<!doctype html><title>Produits</title><h1>Produits</h1><ul>
 {% for p in rows %}<li><a href="/produits/{{ p.id }}">{{ p.name }}</a> {{ p.shop }} {{ p.price.cents / 100 }} €</li>
 {% endfor %}</ul>{% if count is defined %}<p>{{ count }}</p>{% endif %}"""
 
-PRODUCT = """<!doctype html><title>{{ p.name }}</title><h1>{{ p.name }}</h1><p>{{ p.description }}</p><p>{{ p.shop }}</p>
-<p>{{ p.legal_name }} {{ p.street }} {{ p.city }}</p><form method="post"><select name="v">
+PRODUCT = """<!doctype html><title>{{ p.name }}</title><h1>{{ p.name }}</h1><p>{{ p.description }}</p>
+<p>{{ p.shop }}</p><p>{{ p.legal_name }} {{ p.street }} {{ p.city }}</p><form method="post"><select name="v">
 {% for v in variants %}<option value="{{ v.id }}">{{ v.label }} {{ v.price.cents / 100 }} € {{ v.on_hand_qty }}</option>
 {% endfor %}</select><button>Ajouter</button></form>"""
 
@@ -34,6 +35,7 @@ class _Price:
 
 def create_limit(database: Database) -> Flask:
     app = Flask("limit")
+    app.jinja_loader = DictLoader({"list.html": LIST, "product.html": PRODUCT})  # compiled once, as files are
     columns = (Product.id, Product.name, Shop.name.label("shop"), Variant.price)
     listing = (
         select(*columns)
@@ -52,7 +54,7 @@ def create_limit(database: Database) -> Flask:
             place = tuple_(ProductSearch.score, ProductSearch.product_id)
             query = query.where(place < (int(score), int(product_id)))
         with Session(database.engine) as session:
-            return render_template_string(LIST, rows=session.execute(query).all())
+            return render_template("list.html", rows=session.execute(query).all())
 
     @app.get("/produits/<int:product_id>")
     def product(product_id: int) -> str:
@@ -76,13 +78,13 @@ def create_limit(database: Database) -> Flask:
                     Variant.product_id == product_id
                 )
             ).all()
-            return render_template_string(PRODUCT, p=row, variants=variants)
+            return render_template("product.html", p=row, variants=variants)
 
     @app.get("/cherche")
     def search() -> str:
         with Session(database.engine) as session:
             rows = session.execute(SEARCH, {"q": request.args["q"]}).all()
         shown = [{"id": r.id, "name": r.name, "shop": r.shop, "price": _Price(r.price)} for r in rows]
-        return render_template_string(LIST, rows=shown, count=rows[0].n if rows else 0)
+        return render_template("list.html", rows=shown, count=rows[0].n if rows else 0)
 
     return app

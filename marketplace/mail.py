@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
 
-from flask import current_app, render_template, session
-from flask_babel import force_locale
+from flask import current_app, render_template
 
 from marketplace.errors import GatewayError
+from marketplace.web.language import speaking
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,7 @@ def compose(folder: str, *, key: str, to: str, language: str, site_url: str, **c
     A letter is written as a page of the site at `site_url` would be, so that `url_for(…, _external=True)` leads
     there and `site` is known; an application context has to be there.
     """
-    with current_app.test_request_context(base_url=site_url), force_locale(language):
-        session["language"] = language
+    with current_app.test_request_context(base_url=site_url), speaking(language):
         subject = render_template(f"{folder}/subject.txt", **context)
         return Letter(
             key=key,

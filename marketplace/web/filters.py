@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import date, datetime
+from functools import lru_cache
 
 from babel.dates import format_date
 from flask import Flask
-from flask_babel import get_locale
 
 from marketplace.clock import TOWN_ZONE
 from marketplace.drawings import colourway_for
 from marketplace.money import Money
+from marketplace.web.language import current_language
 
 NARROW, FIXED = "\u202f", "\u00a0"
-
-
-def _language() -> str:
-    locale = get_locale()
-    return locale.language if locale else "fr"
 
 
 def money(amount: Money) -> str:
     """French: 1\u202f234,50\u00a0€. English: €1,234.50."""
     sign = "-" if amount.cents < 0 else ""
     euros, cents = divmod(abs(amount.cents), 100)
-    if _language() == "en":
+    if current_language() == "en":
         return f"{sign}€{euros:,}.{cents:02d}"
     return f"{sign}{f'{euros:,}'.replace(',', NARROW)},{cents:02d}{FIXED}€"
 
@@ -34,7 +30,7 @@ def day(value: date | datetime) -> str:
     """samedi 28 novembre; mardi 1er décembre (babel leaves the "er" out)."""
     if isinstance(value, datetime):
         value = value.astimezone(TOWN_ZONE).date()
-    if _language() == "en":
+    if current_language() == "en":
         return format_date(value, "EEEE d MMMM", locale="en_GB")
     text = format_date(value, "EEEE d MMMM", locale="fr")
     return text.replace(" 1 ", " 1er ") if value.day == 1 else text
@@ -43,7 +39,7 @@ def day(value: date | datetime) -> str:
 def hour(value: datetime) -> str:
     """17 h, 17 h 30; in English 17:30."""
     local = value.astimezone(TOWN_ZONE)
-    if _language() == "en":
+    if current_language() == "en":
         return f"{local:%H:%M}"
     minutes = f"{FIXED}{local.minute:02d}" if local.minute else ""
     return f"{local.hour}{FIXED}h{minutes}"
@@ -51,14 +47,14 @@ def hour(value: datetime) -> str:
 
 def when(value: datetime) -> str:
     """samedi 28 novembre à 17 h 30."""
-    joint = " at " if _language() == "en" else " à "
+    joint = " at " if current_language() == "en" else " à "
     return f"{day(value)}{joint}{hour(value)}"
 
 
 def slot(window: tuple[datetime, datetime]) -> str:
     """samedi 28 novembre, entre 17 h et 19 h."""
     start, end = window
-    if _language() == "en":
+    if current_language() == "en":
         return f"{day(start)}, between {hour(start)} and {hour(end)}"
     return f"{day(start)}, entre {hour(start)} et {hour(end)}"
 
@@ -78,9 +74,10 @@ def phone(number: str) -> str:
 def km(metres: int | float) -> str:
     """3,2 km."""
     text = f"{metres / 1000:.1f}"
-    return f"{text if _language() == 'en' else text.replace('.', ',')}{FIXED}km"
+    return f"{text if current_language() == 'en' else text.replace('.', ',')}{FIXED}km"
 
 
+@lru_cache(8192)
 def slug(name: str) -> str:
     """tomme-fermiere-du-breuil: a name as a readable end of an address; the number before it decides."""
     plain = unicodedata.normalize("NFKD", name.lower().replace("œ", "oe").replace("æ", "ae"))
