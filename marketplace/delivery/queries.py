@@ -96,7 +96,7 @@ class StopRow:
 
 @dataclass(frozen=True, slots=True)
 class LineRow:
-    """One courier's part of a round."""
+    """One courier's part of a round; `load` is the most that is on board at once."""
 
     shift_id: int
     courier_name: str
@@ -426,22 +426,32 @@ def _lines(session: Session, which: ColumnElement[bool]) -> tuple[LineRow, ...]:
         of[booking_id] = qty
     lines = []
     for shift, vehicle, name in shifts:
-        load = NO_LOAD
-        for stop in shift.stops:
-            if stop.booking is not None:
-                load += Load(stop.booking.grams, stop.booking.ml, stop.booking.cold_ml)
         lines.append(
             LineRow(
                 shift_id=shift.id,
                 courier_name=name,
                 vehicle_kind=vehicle.kind,
                 distance_m=shift.distance_m,
-                load=load,
+                load=_heaviest(shift.stops),
                 capacity=_capacity(vehicle),
                 stops=tuple(_stop_row(stop, position, of) for position, stop in enumerate(shift.stops, start=1)),
             )
         )
     return tuple(lines)
+
+
+def _heaviest(stops: Sequence[Stop]) -> Load:
+    """The most of each kind that is on board at once; who comes back to the shops carries more than that in all."""
+    grams = ml = cold_ml = 0
+    most = NO_LOAD
+    for stop in stops:
+        sign = 1 if stop.kind == "shop" else -1
+        for handling in stop.handlings:
+            grams += sign * handling.parcel.grams
+            ml += sign * handling.parcel.ml
+            cold_ml += sign * handling.parcel.cold_ml
+        most = Load(max(most.grams, grams), max(most.ml, ml), max(most.cold_ml, cold_ml))
+    return most
 
 
 def _stop_row(stop: Stop, position: int, of: Mapping[int, int]) -> StopRow:

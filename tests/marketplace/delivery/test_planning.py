@@ -221,6 +221,23 @@ def test_who_pays_after_the_planning_is_shown_as_left_out(hall: Hall, district: 
     assert [row.id for row in page.left_out] == [late.id]
 
 
+def test_who_comes_back_to_the_shops_never_carries_more_than_the_bike_can(
+    hall: Hall, district: District, clock: FixedClock
+) -> None:
+    with hall.database.transaction() as session:
+        for home, slot in ((0, 0), (1, 0), (2, 1), (3, 1)):
+            book(session, district, f"1000000{home}", clock, home=home, slot=slot, load=Load(39_000, 9000, 0))
+        close_round(session, round_id=district.round_id, actor="user:1", now=clock.now())
+        ask_for_plan(
+            session, round_id=district.round_id, vehicle_ids=district.vehicle_ids[:1], actor="user:1", now=clock.now()
+        )
+    plan_round(hall, round_id=district.round_id, number=1)
+    with hall.database.reading() as session:
+        page = get_round_page(session, round_id=district.round_id, now=clock.now())
+    (line,) = page.lines
+    assert (line.homes_qty, line.load.grams, line.capacity.grams) == (4, 78_000, 80_000)
+
+
 def test_the_shops_are_collected_late_so_that_nobody_stands_about(
     hall: Hall, district: District, clock: FixedClock
 ) -> None:
