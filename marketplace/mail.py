@@ -59,7 +59,7 @@ class Mailer:
         message.set_content(letter.text)
         message.add_alternative(letter.html, subtype="html")
         try:
-            with smtplib.SMTP(self._host, self._port, timeout=self._timeout_s) as server:
+            with smtplib.SMTP(self._host, self._port, local_hostname="localhost", timeout=self._timeout_s) as server:
                 server.send_message(message)
         except smtplib.SMTPRecipientsRefused as refused:
             [(status, said)] = refused.recipients.values()
