@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from flask import url_for
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -20,7 +20,6 @@ from basket.api_schemas import (
     NewLine,
     NewOrder,
     NoBody,
-    OrderAuthorization,
     OrderHeaders,
     OrderQuery,
     OrderShape,
@@ -38,7 +37,7 @@ from marketplace.hall import the_hall
 from marketplace.ids import new_token
 from marketplace.payments.service import open_at_provider, payable_parties
 from marketplace.web.access import everyone, open_to
-from marketplace.web.api import ApiBlueprint
+from marketplace.web.api import BEARER, ApiBlueprint
 from marketplace.web.language import current_language
 from merchants.api import addresses_of
 from merchants.api_schemas import NoQuery
@@ -360,12 +359,12 @@ def _order_url(code: str, token: str) -> str:
 @blueprint.get("/orders/<code>")
 @open_to(everyone, csrf=False)
 @blueprint.arguments(OrderQuery, location="query")
-@blueprint.arguments(OrderAuthorization, location="headers")
 @blueprint.response(200, OrderShape)
-def show_order_json(asked: dict[str, Any], headers: dict[str, Any], code: str) -> dict[str, Any]:
+@blueprint.doc(security=[{BEARER: []}, {}])
+def show_order_json(asked: dict[str, Any], code: str) -> dict[str, Any]:
     """The order as it stands, for whoever has its token; 404 for a wrong token as for a wrong code."""
-    scheme, _, bearer = headers["authorization"].partition(" ")
-    token = asked["token"] or (bearer.strip() if scheme.lower() == "bearer" else "")
+    sent = request.authorization
+    token = asked["token"] or (sent.token if sent is not None and sent.type == "bearer" else None)
     if not token:
         raise TokenMissing()
     order = look_up(the_hall(), code=code, token=token)

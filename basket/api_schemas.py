@@ -35,12 +35,11 @@ def _instant(description: str, *, allow_none: bool = False) -> fields.AwareDateT
 # --- Sent ------------------------------------------------------------------------------------------------------
 
 
-class CoordinateField(fields.Field[float]):
+class CoordinateField(fields.Float):
     """Degrees between `-most` and `most`, as a JSON number. Code: not_a_coordinate."""
 
     def __init__(self, *, most: int, **kwargs: Any) -> None:
-        limits = {"type": ["number", "null"], "minimum": -most, "maximum": most}
-        super().__init__(load_default=None, metadata=limits, **kwargs)
+        super().__init__(load_default=None, metadata={"minimum": -most, "maximum": most}, **kwargs)
         self.most = most
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
@@ -153,18 +152,6 @@ class OrderQuery(Boundary):
     )
 
 
-class OrderAuthorization(Schema):
-    class Meta:
-        unknown = EXCLUDE
-
-    authorization = TextField(
-        data_key="Authorization",
-        load_default="",
-        max_length=200,
-        metadata={"description": "Bearer and the order’s token"},
-    )
-
-
 # --- Answered --------------------------------------------------------------------------------------------------
 
 
@@ -211,9 +198,7 @@ class LineShape(Schema):
     unit_price_cents = CentsField(required=True, attribute="unit_price")
     seen_price_cents = CentsField(required=True, attribute="seen_price")
     total_cents = CentsField(required=True, attribute="total")
-    problem = fields.String(
-        required=True, allow_none=True, metadata={"type": ["string", "null"], "enum": [*LINE_PROBLEMS, None]}
-    )
+    problem = fields.String(required=True, allow_none=True, metadata={"enum": [*LINE_PROBLEMS, None]})
 
 
 class GroupShape(Schema):

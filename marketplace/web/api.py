@@ -45,6 +45,8 @@ PREFIX = "/api/v1"
 #: The largest body of the API is an order of a few hundred signs.
 BODY_BYTES_MOST = 64 * 1024
 EXTENSION = "json_api"
+#: The security scheme of what opens to a token that somebody was given.
+BEARER = "token"
 
 DESCRIPTION = """\
 Everything a resident can do on the pages: look around, fill one basket from many shops, order once, pay once.
@@ -167,7 +169,9 @@ def _limits_of(converter: OpenAPIConverter, field: fields.Field[Any], **_: objec
     """What our own fields check, in JSON Schema's words."""
     limits: dict[str, Any] = {}
     if isinstance(field, PostcodeField):
-        return {"pattern": "^[0-9]{5}$"}
+        return {"pattern": "^[0-9]{5}$" if field.required else "^([0-9]{5})?$"}
+    if isinstance(field, IdField):
+        return {"minimum": 1, "maximum": field.HIGHEST}
     if isinstance(field, TextField):
         limits = {"maxLength": field.max_length}
         if field.required:
@@ -197,5 +201,6 @@ def init(app: Flask) -> None:
         api.register_field(field, type_, None)
     api.register_field(FlagField, "boolean", None)
     api.ma_plugin.converter.add_attribute_function(_limits_of)
+    api.spec.components.security_scheme(BEARER, {"type": "http", "scheme": "bearer"})
     app.extensions[EXTENSION] = api
     app.register_blueprint(description)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import jsonschema_rs
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
@@ -460,7 +461,14 @@ def test_the_description_is_openapi_and_names_every_operation(client: FlaskClien
         "POST /api/v1/orders",
         "GET /api/v1/orders/{code}",
     }
-    assert described["components"]["schemas"]["NewOrder"]["required"] == ["basket", "contact", "delivery"]
+    schemas = described["components"]["schemas"]
+    for schema in schemas.values():
+        jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
+    assert schemas["NewOrder"]["required"] == ["basket", "contact", "delivery"]
+    assert schemas["Delivery"]["properties"]["lat"] == {
+        "type": ["number", "null"], "minimum": -90, "maximum": 90, "default": None,
+    }  # fmt: skip
+    assert schemas["LineShape"]["properties"]["problem"]["type"] == ["string", "null"]
 
 
 def test_a_paid_order_empties_the_basket_of_what_was_bought(
