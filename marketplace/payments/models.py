@@ -131,4 +131,3 @@ class Refund(Base):
     requested_at: Mapped[datetime]
     requested_by: Mapped[str]
     settled_at: Mapped[datetime | None]
-

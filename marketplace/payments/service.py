@@ -482,7 +482,7 @@ __all__ = [
     "allocate",
     "cancel_attempt",
     "claim_due_polls",
-        "make_due",
+    "make_due",
     "open_at_provider",
     "payable_parties",
     "request_payment",
