@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from basket.models import OrderEvent
+from basket import orders
+from basket.models import Order, OrderEvent, SubOrder
 from marketplace.clock import FixedClock
 from marketplace.hall import Hall
 from marketplace.money import Money
@@ -106,6 +109,33 @@ def test_a_second_press_shows_the_result_and_is_written_once(keeper: Keeper, hal
             select(OrderEvent.event).where(OrderEvent.sub_order_id == part.id).order_by(OrderEvent.id)
         ).all()
     assert events == ["confirm", "accept", "pack", "hand_over", "deliver"]
+
+
+def test_shops_that_end_their_parts_together_complete_the_order(hall: Hall, paid: Paid) -> None:
+    """Each ends its own part and then looks at the others: whoever is second sees the whole order done."""
+    placed = paid(["L1", "F1", "C1"], delivered=False)
+    parts = [part_of(hall, placed, slug) for slug in ("librairie", "fromagerie", "cave")]
+    barrier = Barrier(3)
+
+    def hand_over(part: SubOrder) -> None:
+        for event in ("accept", "pack", "hand_over"):
+            barrier.wait(timeout=20)
+            with hall.database.transaction() as session:
+                orders.advance(
+                    session,
+                    sub_order_id=part.id,
+                    shop_ids=frozenset({part.shop_id}),
+                    event=event,
+                    collection_code=part.collection_code,
+                    actor="member:1",
+                    now=hall.clock.now(),
+                )
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(hand_over, part) for part in parts]:
+            done.result()
+    with hall.database.reading() as session:
+        assert session.get_one(Order, placed.order_id).state == "completed"
 
 
 def test_an_act_out_of_turn_is_refused_in_words(keeper: Keeper, hall: Hall, paid: Paid) -> None:
