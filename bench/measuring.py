@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,36 +45,30 @@ def backend_pid(database: Database) -> int:
         return int(session.execute(text("SELECT pg_backend_pid()")).scalar_one())
 
 
-def cost_of(work: Work, *, pid: int, calls: int) -> Cost:
-    """The mean over `calls` calls."""
-    database_before, server_before = backend_ns(pid), time.thread_time_ns()
-    for _ in range(calls):
-        work()
-    server = time.thread_time_ns() - server_before
-    database = backend_ns(pid) - database_before
-    return Cost(server / calls / 1e6, database / calls / 1e6)
-
-
 def alternated(
     works: dict[str, tuple[Work, int]], *, calls: int, rounds: int = 3, warm_up: int = 12
 ) -> dict[str, Cost]:
-    """Median cost of each work over `rounds` rounds, in which all take turns.
+    """Median over `rounds` rounds of each work's mean cost; within a round all take turns, call by call.
 
-    The warm-up is longer than psycopg's and PostgreSQL's own before they change plans (ten uses).
+    A busy minute then weighs on all alike. The warm-up is longer than psycopg and PostgreSQL take to change their
+    plans (ten uses).
     """
     for work, _ in works.values():
         for _ in range(warm_up):
             work()
     seen: dict[str, list[Cost]] = {name: [] for name in works}
     for _ in range(rounds):
-        for name, (work, pid) in works.items():
-            seen[name].append(cost_of(work, pid=pid, calls=calls))
+        spent = {name: [0, 0] for name in works}
+        for _ in range(calls):
+            for name, (work, pid) in works.items():
+                database_before, server_before = backend_ns(pid), time.thread_time_ns()
+                work()
+                spent[name][0] += time.thread_time_ns() - server_before
+                spent[name][1] += backend_ns(pid) - database_before
+        for name, (server, database) in spent.items():
+            seen[name].append(Cost(server / calls / 1e6, database / calls / 1e6))
     return {name: _median(costs) for name, costs in seen.items()}
 
 
 def _median(costs: Sequence[Cost]) -> Cost:
     return sorted(costs, key=lambda cost: cost.total_ms)[len(costs) // 2]
-
-
-def median_ratio(one: Sequence[float], other: Sequence[float]) -> float:
-    return statistics.median(one) / statistics.median(other)

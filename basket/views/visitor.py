@@ -40,5 +40,5 @@ def basket_count() -> int:
     token = cookie.get(KEY)
     if token is None:
         return 0
-    with the_hall().database.reading() as session:
+    with the_hall().database.glance() as session:
         return pieces_qty(session, token)

@@ -29,9 +29,10 @@ def is_api(request: Request) -> bool:
 
 def current_language() -> str:
     """The language of the page or letter being made; French for jobs unless they say otherwise."""
-    spoken = _spoken.get()
-    if spoken is not None:
-        return spoken
+    return _spoken.get() or _asked_language()
+
+
+def _asked_language() -> str:
     if not has_request_context():
         return "fr"
     if is_api(request):
@@ -69,6 +70,17 @@ def _catalogue(language: str) -> NullTranslations:
     return Translations.load(str(CATALOGUES), [language])
 
 
+def _settle() -> None:
+    """Ask once a request: its sixty sentences and sums would ask the cookie each time."""
+    _spoken.set(_asked_language())
+
+
+def _forget(error: BaseException | None) -> None:
+    _spoken.set(None)
+
+
 def init(app: Flask) -> None:
+    app.before_request(_settle)
+    app.teardown_request(_forget)
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # the extension adds it

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -66,7 +67,7 @@ def home() -> ResponseReturnValue:
     hall = the_hall()
     now = hall.clock.now()
     today = local_day(now)
-    with hall.database.reading() as session:
+    with hall.database.glance() as session:
         shops = list_shops(session)
         # Each day the stall is laid from another place of the list, the same for every visitor.
         start = Cursor(static_score(0, today.toordinal()), 0)
@@ -96,7 +97,7 @@ def listing() -> ResponseReturnValue:
     if asked["genre"] and asked["genre"] not in kind_keys():
         raise NotFound()
     hall = the_hall()
-    with hall.database.reading() as session:
+    with hall.database.glance() as session:
         shop = get_shop(session, asked["boutique"]) if asked["boutique"] else None
         if errors:
             answer = _NOTHING
@@ -169,7 +170,7 @@ def _search(session: Session, asked: Mapping[str, Any], shop: ShopPage | None) -
 def shops() -> ResponseReturnValue:
     hall = the_hall()
     now = hall.clock.now()
-    with hall.database.reading() as session:
+    with hall.database.glance() as session:
         open_shops = list_shops(session)
     return render_template(
         "merchants/catalogue/shops.html",
@@ -187,7 +188,7 @@ def shop(slug: str) -> ResponseReturnValue:
     asked, _errors = read_listing_query(request.args)
     hall = the_hall()
     now = hall.clock.now()
-    with hall.database.reading() as session:
+    with hall.database.glance() as session:
         shop = get_shop(session, slug)
         if not shop.is_open:
             return render_template("merchants/catalogue/paused.html", shop=shop), 404
@@ -214,7 +215,7 @@ def shop(slug: str) -> ResponseReturnValue:
 @open_to(everyone)
 def product_by_number(product_id: int) -> ResponseReturnValue:
     """A product's short address, as the API and paper name it."""
-    with the_hall().database.reading() as session:
+    with the_hall().database.glance() as session:
         found = get_product(session, product_id)
     return redirect(product_url(found.id, found.name), 301)
 
@@ -239,7 +240,7 @@ def show_product(
     if product_id >= 2**63:  # beyond every number that the database can hold
         raise NotFound()
     hall = the_hall()
-    with hall.database.reading() as session:
+    with hall.database.glance() as session:
         try:
             product = get_product(session, product_id)
         except NotFound:
@@ -276,7 +277,7 @@ def _withdrawn(session: Session, product_id: int) -> ResponseReturnValue:
 @open_to(everyone)
 def sellers() -> ResponseReturnValue:
     """Who sells here: every legal seller with the shops that it runs (domain M4)."""
-    with the_hall().database.reading() as session:
+    with the_hall().database.glance() as session:
         found = list_sellers(session)
     return render_template("merchants/catalogue/sellers.html", sellers=found)
 
@@ -303,6 +304,12 @@ def product_url(product_id: int, name: str) -> str:
     return f"{request.script_root}/produits/{product_id}-{slug(name)}"
 
 
+def listing_url(*, q: str = "", genre: str = "", boutique: str = "") -> str:
+    """What `url_for` would say of a narrower list; a search's page asks thirty times."""
+    asked = {name: value for name, value in (("q", q), ("genre", genre), ("boutique", boutique)) if value}
+    return f"{request.script_root}/produits?{urlencode(asked)}"
+
+
 def _delivery(session: Session, now: datetime) -> Promise | None:
     """The town's promise of delivery, at most a minute old."""
     kept: tuple[datetime, Promise | None] | None = current_app.extensions.get("catalogue.delivery")
@@ -326,3 +333,4 @@ def init(app: Flask) -> None:
     app.register_blueprint(blueprint)
     app.add_template_global(picture_url)
     app.add_template_global(product_url)
+    app.add_template_global(listing_url)
