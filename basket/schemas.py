@@ -18,7 +18,10 @@ LARGEST_ID = 2**62
 
 
 class AddLine(Boundary):
+    """`product_id` is the page that the form stands on, to be shown again with what is wrong."""
+
     variant_id = CountField(required=True, low=1, high=LARGEST_ID)
+    product_id = CountField(load_default=None, low=1, high=LARGEST_ID)
     qty = CountField(load_default=1, low=1, high=99)
     back = TextField(load_default="", max_length=500)
 

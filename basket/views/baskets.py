@@ -19,6 +19,7 @@ from marketplace.payments.service import payable_parties
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import everyone, open_to
 from marketplace.web.sentences import sentence
+from merchants.views.catalogue import show_product
 
 blueprint = Blueprint("basket", __name__)
 
@@ -122,12 +123,19 @@ def _page(
 def _add_again(
     typed: object, codes: dict[str, list[str]], refused: MarketplaceError | None = None
 ) -> ResponseReturnValue:
-    """The form once more, with what was typed, and the sentence at its field."""
+    """The form once more, with what was typed, and the sentence at its field: on the product's own page where that
+    has the field, else on a page of its own."""
     hall = the_hall()
-    variant_id = request.form.get("variant_id", "")
+    product_id = _number("product_id")
+    is_unchosen = "variant_id" not in request.form
+    is_gone = refused is not None and not refused.details.get("left")
+    if product_id is not None and not is_gone and (is_unchosen or "variant_id" not in codes):
+        at_fields = {"variant_id": ["choice_missing"]} if is_unchosen else {}
+        at_fields |= {field: said for field, said in codes.items() if field == "qty"}
+        return show_product(product_id, typed=request.form, errors=at_fields)
+    variant_id = _number("variant_id")
     with hall.database.reading() as session:
-        is_number = variant_id.isascii() and variant_id.isdigit() and len(variant_id) < 19
-        name = find_variant_name(session, int(variant_id)) if is_number else None
+        name = find_variant_name(session, variant_id) if variant_id is not None else None
     body = render_template(
         "basket/add_again.html",
         typed=typed,
@@ -137,3 +145,9 @@ def _add_again(
         back=local_address(request.form.get("back", "")) or url_for("catalogue.listing"),
     )
     return body, 422
+
+
+def _number(name: str) -> int | None:
+    """A number that we wrote into the form; None for anything else."""
+    text = request.form.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

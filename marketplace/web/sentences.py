@@ -21,13 +21,18 @@ def sentence(code: str, **details: object) -> str:
     return " ".join(str(macro(**wanted)).split())
 
 
-def worded(codes: Mapping[str, Sequence[str]], labels: Mapping[str, str]) -> dict[str, str]:
+def worded(
+    codes: Mapping[str, Sequence[str]], labels: Mapping[str, str], choices: Sequence[str] = ()
+) -> dict[str, str]:
     """{field: [codes]} as {field: sentence}, in the order of the labels, which is that of the page's fields.
 
-    Fields without a label come last: their sentence still tells what to do.
+    Fields without a label come last: their sentence still tells what to do. Of `choices` nothing is written but
+    chosen.
     """
     order = [field for field in labels if field in codes] + [field for field in codes if field not in labels]
-    return {field: sentence(codes[field][0], label=labels.get(field, "")) for field in order}
+    said = {field: codes[field][0] for field in order}
+    said |= {field: "choice_missing" for field in choices if said.get(field) == "required"}
+    return {field: sentence(code, label=labels.get(field, "")) for field, code in said.items()}
 
 
 def worded_with(

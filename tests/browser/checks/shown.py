@@ -1,0 +1,219 @@
+"""What only a browser can see: axe, layout, keyboard, targets, network (K01, K05, K08 to K10, K14, K17 to K19, K24)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from tests.browser.checks import Said
+from tests.browser.screen import Screen, script
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "RGAAv4"]
+#: Where axe cannot decide; each with the reason why a person has.
+UNSURE = {
+    ("color-contrast", "bgGradient"): "text over an awning's stripes: there is none, headings stand below them",
+    ("color-contrast", "pseudoContent"): "cards and choices are clickable whole, through an empty ::after",
+    ("color-contrast", "bgOverlap"): "the same ::after of the next card",
+    ("color-contrast", "shortTextContent"): "a single letter or figure; its neighbours were measured",
+    ("color-contrast", "elmPartiallyObscured"): "a field beside the focus ring of the summary",
+}
+
+#: Shift+Tab is tried on pages with so many controls; longer ones are made of the same parts.
+SHORT_WAY_QTY = 45
+
+#: Rules whose verdict changes with the width of the window; the others were asked on the phone.
+DEPEND_ON_SIZE = ("color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block")
+
+SPACING = """
+* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important }
+p { margin-block-end: 2em !important }
+"""
+DOUBLE = ":root { font-size: 200% !important }"
+
+
+@cache
+def axe_source() -> str:
+    return (files("axe_playwright_python") / "axe.min.js").read_text()
+
+
+def k01_axe_finds_nothing(screen: Screen, *, only: tuple[str, ...] = ()) -> Said:
+    """0 violations of the page as it stands; `only` limits it to some rules."""
+    screen.page.evaluate(f"if (!window.axe) {{ {axe_source()} }}")
+    what: dict[str, Any] = {"type": "rule", "values": list(only)} if only else {"type": "tag", "values": TAGS}
+    answer = screen.page.evaluate(script("axe"), {"runOnly": what})
+    for found in answer["violations"]:
+        yield f"{found['rule']} ({found['impact']}): {found['target']}: {found['why']}"
+    for found in answer["unsure"]:
+        is_known = (found["rule"], found["about"]) in UNSURE
+        yield None if is_known else f"{found['rule']} unsure ({found['about']}): {found['target']}: {found['why']}"
+    for _ in range(answer["cases"]):
+        yield None
+
+
+def k08_fits_a_phone(screen: Screen) -> Said:
+    yield from _layout(screen)
+
+
+def k08_nothing_sticks(screen: Screen) -> Said:
+    """At 1280 by 256 (RGAA 10.11) fixed and sticky parts cover at most 30 %."""
+    covered = screen.page.evaluate(
+        """() => [...document.body.querySelectorAll("*")].filter((el) => ["fixed", "sticky"].includes(
+        getComputedStyle(el).position)).reduce((sum, el) => sum + el.getBoundingClientRect().height, 0) / 256"""
+    )
+    yield f"fixed parts cover {covered:.0%}" if covered > 0.3 else None
+
+
+def k09_bears_wide_spacing(screen: Screen) -> Said:
+    with _style(screen, SPACING):
+        yield from _layout(screen)
+
+
+def k10_bears_double_letters(screen: Screen) -> Said:
+    with _style(screen, DOUBLE):
+        yield from _layout(screen)
+
+
+def _layout(screen: Screen) -> Said:
+    answer = screen.page.evaluate(script("layout"))
+    yield from answer["said"]
+    for _ in range(answer["cases"] - len(answer["said"])):
+        yield None
+
+
+@contextmanager
+def _style(screen: Screen, css: str) -> Iterator[None]:
+    """Our policy refuses foreign style elements; a sheet made by script is let in, so that the page needs no reload."""
+    screen.page.evaluate(
+        """(css) => { const sheet = new CSSStyleSheet(); sheet.replaceSync(css);
+        document.adoptedStyleSheets = [sheet]; }""",
+        css,
+    )
+    yield
+    screen.page.evaluate("() => { document.adoptedStyleSheets = []; }")
+
+
+def k14_no_complaints(screen: Screen) -> Said:
+    yield from screen.troubles
+    for _ in range(screen.requests_qty):
+        yield None
+
+
+def keyboard(screen: Screen) -> dict[str, list[str | None]]:
+    """K05, K17, K18 and K19 in one walk through the page with Tab, and back again where the way is short."""
+    page = screen.page
+    _start_before_everything(screen)
+    qty = page.evaluate(script("tabbable"))
+    said: dict[str, list[str | None]] = {"K05": [], "K17": [], "K18": [], "K19": []}
+    reached: list[int] = []
+    focused = script("focused")
+    for _ in range(qty + 2):
+        page.keyboard.press("Tab")
+        now = page.evaluate(focused)
+        if now is None or (len(reached) == qty and now["tab"] == "0"):
+            break  # out of the page, or round to its start
+        if now["tab"] is None:
+            said["K17"].append(f"Tab stops at {now['name']}, which is no visible control")
+        else:
+            reached.append(int(now["tab"]))
+        is_seen = now["width"] >= 2 and now["ring"] >= 3
+        said["K18"].append(None if is_seen else f"ring of {now['name']}: {now['width']} px, {now['ring']} to 1")
+        said["K19"].append(f"{now['name']} is covered while it has the focus" if now["covered"] else None)
+    said["K17"] += [None] * len(reached)
+    if reached != list(range(qty)):
+        missed = sorted(set(range(qty)) - set(reached))
+        said["K17"].append(f"Tab reaches {len(set(reached))} of {qty} controls: not {_names(screen, missed)}")
+    elif qty <= SHORT_WAY_QTY:
+        said["K17"].append(_way_back(screen, qty))
+    said["K05"] += _skip_link(screen)
+    return said
+
+
+def k18_first_rings(screen: Screen, qty: int = 12) -> Said:
+    """The first controls of the page once more, in the light and the width that it has now."""
+    _start_before_everything(screen)
+    for _ in range(qty):
+        screen.page.keyboard.press("Tab")
+        now = screen.page.evaluate(script("focused"))
+        if now is None:
+            break
+        is_seen = now["width"] >= 2 and now["ring"] >= 3
+        yield None if is_seen else f"ring of {now['name']}: {now['width']} px, {now['ring']} to 1"
+
+
+def _way_back(screen: Screen, qty: int) -> str | None:
+    """Shift+Tab visits the same controls in reverse; a group of radios without choice is entered at its other end."""
+    page = screen.page
+    page.locator(f"[data-tab='{qty - 1}']").focus()
+    met = 1
+    for _ in range(qty - 1):
+        page.keyboard.press("Shift+Tab")
+        now = page.evaluate(script("focused"))
+        if now is None or (now["tab"] is None and not now["group"]):
+            break
+        if now["tab"] is not None and int(now["tab"]) != qty - 1 - met:
+            break
+        met += 1
+    return None if met == qty else f"Shift+Tab leads back over {met} of {qty} controls"
+
+
+def _start_before_everything(screen: Screen) -> None:
+    """Where Tab starts is where the focus was last."""
+    screen.page.evaluate(
+        """() => { scrollTo(0, 0); document.body.tabIndex = -1; document.body.focus();
+        document.body.removeAttribute("tabindex"); }"""
+    )
+
+
+def _names(screen: Screen, numbers: list[int]) -> str:
+    said: str = screen.page.evaluate(
+        """(all) => all.slice(0, 3).map((n) => document.querySelector(`[data-tab='${n}']`).outerHTML.slice(0, 90))
+        .join(" ")""",
+        numbers,
+    )
+    return said
+
+
+def _skip_link(screen: Screen) -> list[str | None]:
+    page = screen.page
+    _start_before_everything(screen)
+    page.keyboard.press("Tab")
+    is_skip = page.evaluate("() => document.activeElement.matches('a[href=\"#contenu\"]')")
+    page.keyboard.press("Enter")
+    in_main = page.evaluate("() => document.activeElement.closest('main') !== null")
+    return [
+        None if is_skip else "the first Tab does not reach the way to the content",
+        None if in_main else "the way to the content does not move the focus there",
+    ]
+
+
+def k24_targets_are_large(screen: Screen, least_px: int) -> Said:
+    answer = screen.page.evaluate(script("targets"), least_px)
+    yield from answer["said"]
+    for _ in range(answer["cases"] - len(answer["said"])):
+        yield None
+
+
+def k31_the_summary_has_the_focus(screen: Screen) -> Said:
+    """At once, without a script of ours; and each of its links leads the focus to its field (K31, K32)."""
+    links = screen.page.evaluate(
+        """() => [...document.querySelectorAll("#erreurs a")].map((link) => link.hash.slice(1))"""
+    )
+    if not links:
+        return
+    has = screen.page.evaluate("() => document.activeElement.id")
+    yield None if has == "erreurs" else f"the focus is at {has!r}, not at the summary"
+    for id_ in links:
+        screen.page.evaluate("(id) => document.querySelector(`#erreurs a[href='#${id}']`).click()", id_)
+        now = screen.page.evaluate("() => document.activeElement.id")
+        yield None if now == id_ else f"the summary's link leads the focus to {now!r}, not {id_!r}"
+
+
+def k64_nothing_is_kept_in_the_browser(screen: Screen) -> Said:
+    """Whoever only reads gets no cookie and no storage."""
+    cookies = [cookie.get("name") for cookie in screen.context.cookies()]
+    yield f"cookies {cookies}" if cookies else None
+    stored = screen.page.evaluate("() => [...Object.keys(localStorage), ...Object.keys(sessionStorage)]")
+    yield f"storage {stored}" if stored else None

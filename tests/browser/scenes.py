@@ -1,0 +1,491 @@
+"""What a stroll does not meet: full and empty baskets, each step of an order and its refusals, states, roles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from basket import orders
+from basket.handlers import let_unpaid_orders_lapse
+from marketplace.delivery.models import Booking, Round, Slot
+from marketplace.money import Money
+from marketplace.web.failures import refuse
+from merchants.catalogue import ProductDraft, VariantDraft, put_product
+from merchants.models import Product, Shop, Variant
+from tests.browser.crawl import Crawl, Snapshot, Visitor, links_of, past_every_round
+from tests.browser.live import LiveTown
+from tests.walk import fill_basket, order_command, pay
+
+#: The longest names that the catalogue's format lets in, one of them in a single word.
+LONG_NAME = (
+    "Assortiment de confitures extra de fruits rouges du verger, cuites au chaudron de cuivre, en trois pots " * 2
+)
+LONG_WORD = "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz"
+
+ADDRESS = {"mode": "delivery", "street": "12 rue de Montmoreau", "postcode": "16000", "city": "Angoulême"}
+PERSON = {"name": "Jeanne Martin", "phone": "06 39 98 12 34", "email": "jeanne@example.org", "shortage": "refund"}
+#: Where those who work here go; the market itself has been seen.
+ROOMS = ("accounts.", "merchant.", "coordinator.", "courier.")
+HOSTILE = "<script>alert(1)</script>\u202e' OR 1=1 --"
+
+
+def crawl_everything(town: LiveTown) -> Crawl:
+    """All pages in French, then all of them again in English."""
+    crawl = Crawl(town)
+    _stock_oddities(town)
+    _market(crawl)
+    _baskets(crawl)
+    _checkout(crawl)
+    _orders(crawl)
+    _sunday(crawl)
+    _errors(crawl)
+    staff(crawl)
+    crawl.once_more_in("en")
+    return crawl
+
+
+# --- Goods that are hard to show -------------------------------------------------------------------------------
+
+
+def _stock_oddities(town: LiveTown) -> None:
+    """Sold out, nearly sold out, several variants, very long names: on a shelf of the demo town."""
+    odd = (
+        ("odd-gone", "Bougie d’hier", (("g1", "", 900, 0),)),
+        ("odd-last", "Bougie de demain", (("l1", "", 900, 1),)),
+        ("odd-long", LONG_NAME[:200].strip(), (("n1", "", 123_456, 50),)),
+        ("odd-word", LONG_WORD, (("w1", LONG_WORD, 1_000, 50), ("w2", "petite", 500, 0), ("w3", "grande", 700, 9))),
+        ("odd-more", "Assiettes en faïence, lot de six", (("m1", "", 4_950, 99),)),
+    )
+    with town.hall.database.transaction() as session:
+        shop_id = session.scalars(select(Shop.id).order_by(Shop.id)).first()
+        assert shop_id is not None
+        for reference, name, variants in odd:
+            put_product(
+                session,
+                shop_id=shop_id,
+                draft=ProductDraft(
+                    reference=reference,
+                    name=name,
+                    kind="maison",
+                    brand="",
+                    description="Pour essayer.",
+                    drawing="parcel",
+                    allergens=None,
+                    variants=[VariantDraft(r, label, Money(cents), qty) for r, label, cents, qty in variants],
+                ),
+                actor="test",
+                now=town.clock.now(),
+            )
+
+
+def _product(session: Session, reference: str) -> str:
+    row = session.execute(select(Product.id).where(Product.reference == reference)).scalar_one()
+    return f"/produits/{row}"
+
+
+def variant_of(town: LiveTown, reference: str) -> int:
+    with town.hall.database.reading() as session:
+        return session.scalars(select(Variant.id).where(Variant.reference == reference)).one()
+
+
+def goods(town: LiveTown, shops_qty: int, per_shop_qty: int = 1, kind: str | None = None) -> list[int]:
+    """Variants that can be bought, from as many shops as asked for."""
+    with town.hall.database.reading() as session:
+        free = Variant.on_hand_qty - Variant.held_qty
+        rank = func.row_number().over(partition_by=Variant.shop_id, order_by=(Variant.position, Variant.id))
+        query = select(Variant.id, Variant.shop_id, rank.label("rank")).join(Product, Variant.product_id == Product.id)
+        query = query.where(Variant.is_offered, Product.is_published, free > 5)
+        query = query.where(Product.kind == kind if kind else Product.kind != "alcool")
+        ranked = query.subquery()
+        rows = session.execute(
+            select(ranked.c.id, ranked.c.shop_id).where(ranked.c.rank <= per_shop_qty).order_by(ranked.c.shop_id)
+        ).all()
+    shops = list(dict.fromkeys(row.shop_id for row in rows))[:shops_qty]
+    return [row.id for row in rows if row.shop_id in shops]
+
+
+# --- Scenes ----------------------------------------------------------------------------------------------------
+
+
+def _market(crawl: Crawl) -> None:
+    who = crawl.visitor("a passer-by")
+    for path, label in (
+        ("/", "home"),
+        ("/produits", "listing"),
+        ("/produits?genre=fromage", "listing of a kind"),
+        ("/produits?genre=alcool", "listing of alcohol"),
+        ("/produits?q=pates", "search without accents"),
+        ("/produits?q=fromaje", "search with a slip"),
+        ("/produits?q=fromaje&exact=1", "search for the slip itself"),
+        ("/produits?q=xyzzyqq", "search that finds nothing"),
+        ("/produits?q=confiture", "search with long names"),
+        ("/produits?q=" + "a" * 300, "search that is too long"),
+        ("/boutiques", "shops"),
+        ("/connexion", "sign in"),
+        ("/ma-commande", "find an order"),
+        ("/panier", "empty basket"),
+    ):
+        crawl.visit(who, path, label)
+    with crawl.town.hall.database.reading() as session:
+        paths = [(_product(session, f"odd-{key}"), f"product: {key}") for key in ("gone", "last", "long", "word")]
+        counted = select(Shop.slug, func.count(Product.id).label("qty")).join(Product, Product.shop_id == Shop.id)
+        by_size = session.execute(counted.group_by(Shop.slug).order_by("qty")).all()
+        drink = session.scalars(select(Product.id).where(Product.kind == "alcool").order_by(Product.id)).first()
+    for path, label in [*paths, (f"/produits/{drink}", "product: alcohol")]:
+        crawl.visit(who, path, label)
+    crawl.visit(who, f"/boutiques/{by_size[0].slug}", "shop: smallest")
+    crawl.visit(who, f"/boutiques/{by_size[-1].slug}", "shop: largest")
+    second = crawl.snapshots[1].tree.css_first("a[rel=next]")
+    assert second is not None, "the listing has a second page"
+    crawl.visit(who, second.attributes["href"] or "", "listing, page 2")
+    crawl.wander(who, "/")
+    for path, form, label in (
+        ("/ma-commande", {"code": "", "phone_end": ""}, "find an order: empty"),
+        ("/ma-commande", {"code": "12345679", "phone_end": "abcd"}, "find an order: wrong"),
+        ("/ma-commande", {"code": HOSTILE, "phone_end": "9" * 40}, "find an order: hostile"),
+        ("/connexion", {"email": "", "password": "", "next": ""}, "sign in: empty"),
+        ("/connexion", {"email": "nobody@example.org", "password": "x" * 20, "next": ""}, "sign in: wrong"),
+        ("/connexion", {"email": HOSTILE, "password": "y" * 2000, "next": "//evil"}, "sign in: hostile"),
+        ("/panier/lignes", {"variant_id": "", "qty": "", "back": ""}, "add: empty"),
+        ("/panier/lignes", {"variant_id": HOSTILE, "qty": HOSTILE, "back": "//evil"}, "add: hostile"),
+    ):
+        crawl.refused(who, path, form, label)
+    for qty in ("0", "-1", "1.5", "1000000000", "１"):
+        variant = str(variant_of(crawl.town, "m1"))
+        label = f"add: quantity {qty}"
+        crawl.refused(who, "/panier/lignes", {"variant_id": variant, "qty": qty, "back": "/produits"}, label)
+    crawl.refused(
+        who,
+        "/panier/lignes",
+        {"variant_id": str(variant_of(crawl.town, "g1")), "qty": "1", "back": "/produits"},
+        "add: sold out",
+    )
+    with crawl.town.hall.database.reading() as session:
+        chosen = _product(session, "odd-word").rsplit("/", 1)[-1]
+    back = f"/produits/{chosen}-rien"
+    crawl.refused(who, "/panier/lignes", {"product_id": chosen, "qty": "1", "back": back}, "add: nothing chosen")
+    crawl.refused(who, "/panier/lignes", {"product_id": chosen, "qty": HOSTILE, "back": back}, "add: nothing at all")
+    word = str(variant_of(crawl.town, "w3"))
+    form = {"product_id": chosen, "variant_id": word, "qty": "50", "back": back}
+    crawl.refused(who, "/panier/lignes", form, "add: more than there are")
+
+
+def fill(who: Visitor, variants: Sequence[int], qty: int = 1) -> None:
+    for variant in variants:
+        answer = who.post("/panier/lignes", {"variant_id": str(variant), "qty": str(qty), "back": "/panier"})
+        assert answer.status_code == 303, answer.text
+
+
+def _baskets(crawl: Crawl) -> None:
+    town = crawl.town
+    one = crawl.visitor("somebody with one thing")
+    fill(one, [variant_of(town, "l1")])
+    crawl.visit(one, "/panier", "basket of one")
+    _refuse_quantities(crawl, one)
+    odd = crawl.visitor("somebody with odd things")
+    fill(odd, [variant_of(town, r) for r in ("n1", "w1", "w3")])
+    crawl.visit(odd, "/panier", "basket with long names")
+    many = crawl.visitor("somebody who buys a lot")
+    fill(many, goods(town, 40, per_shop_qty=2)[:60])
+    crawl.visit(many, "/panier", "basket of sixty")
+    crawl.visit(many, "/commande/livraison", "where, with a full basket")
+    late = crawl.visitor("somebody too late")
+    fill(late, [variant_of(town, "m1")])
+    with town.hall.database.transaction() as session:
+        session.execute(update(Variant).where(Variant.reference == "m1").values(price=Money(5_200)))
+    crawl.visit(late, "/panier", "basket: price changed")
+    sold_out = crawl.visitor("somebody whose goods went")
+    fill(sold_out, [variant_of(town, "l1"), *goods(town, 2)])
+    with town.hall.database.transaction() as session:
+        session.execute(update(Variant).where(Variant.reference == "l1").values(on_hand_qty=0))
+    crawl.visit(sold_out, "/panier", "basket: sold out")
+    crawl.refused(sold_out, "/panier/suite", {}, "basket: cannot go on")
+
+
+def _refuse_quantities(crawl: Crawl, who: Visitor) -> None:
+    form = crawl.snapshots[-1].tree.css_first("form[action^='/panier/lignes/']")
+    assert form is not None
+    action = form.attributes["action"] or ""
+    for qty in ("50", "x", "-1", "1.5", "１０００", ""):
+        crawl.refused(who, action, {"qty": qty}, f"basket: quantity {qty!r}")
+
+
+def _checkout(crawl: Crawl) -> None:
+    town = crawl.town
+    jeanne = crawl.visitor("Jeanne, whose order is delivered")
+    fill(jeanne, goods(town, 3) + goods(town, 1, kind="alcool"))
+    crawl.visit(jeanne, "/panier", "basket of four shops")
+    crawl.send(jeanne, "/panier/suite", {}, "where")
+    where = "/commande/livraison"
+    for form, label in (
+        ({}, "where: empty"),
+        ({"mode": "delivery", "street": "", "postcode": "", "city": ""}, "where: no address"),
+        ({"mode": "by air", "street": HOSTILE, "postcode": HOSTILE, "city": "x" * 500}, "where: hostile"),
+        (ADDRESS | {"street": "1 rue Qui N’Existe Pas"}, "where: unknown street"),
+        (ADDRESS | {"street": "rue de Montmoreau", "city": "Angouleme", "postcode": "16160"}, "where: unsure"),
+        (ADDRESS | {"postcode": "75001", "city": "Paris"}, "where: far away"),
+        (ADDRESS | {"access_note": "n" * 2000}, "where: note too long"),
+    ):
+        page = crawl.send(jeanne, where, form, label)
+        assert page.method == "POST" or label == "where: unsure", page
+    crawl.send(jeanne, where, ADDRESS, "when")
+    for slot_id, label in (("", "when: empty"), ("999999", "when: unknown"), (HOSTILE, "when: hostile")):
+        crawl.refused(jeanne, "/commande/creneau", {"slot_id": slot_id}, label)
+    with town.hall.database.transaction() as session:
+        slots = session.scalars(select(Slot).order_by(Slot.starts_at)).all()
+        slots[1].capacity_stops = 1
+        basket_id = fill_basket(session, {goods(town, 1)[0]: 1}, now=town.clock.now())
+        orders.place_order(session, order_command(basket_id, slot_id=slots[1].id), clock=town.clock)
+        free, full = slots[2].id, slots[1].id
+    crawl.visit(jeanne, "/commande/creneau", "when: one slot full")
+    crawl.refused(jeanne, "/commande/creneau", {"slot_id": str(full)}, "when: full")
+    crawl.send(jeanne, "/commande/creneau", {"slot_id": str(free)}, "who")
+    for form, label in (
+        ({}, "who: empty"),
+        ({"name": HOSTILE, "phone": "abc", "email": "a@", "shortage": "no"}, "who: hostile"),
+        (PERSON | {"name": "n" * 300, "email": "e" * 300 + "@example.org"}, "who: too long"),
+    ):
+        crawl.refused(jeanne, "/commande/vous", form, label)
+    page = crawl.send(jeanne, "/commande/vous", PERSON, "check: delivery")
+    for path in (where, "/commande/creneau", "/commande/vous"):
+        crawl.visit(jeanne, path, f"{path}, answered")
+    hidden = _hidden(page)
+    crawl.refused(jeanne, "/commande/verifier", hidden, "check: nothing ticked")
+    crawl.refused(jeanne, "/commande/verifier", hidden | {"accepts_terms": HOSTILE}, "check: hostile")
+    changed = hidden | {"accepts_terms": "1", "is_adult": "1", "seen_total_cents": "1"}
+    crawl.refused(jeanne, "/commande/verifier", changed, "check: total changed")
+
+    karim = crawl.visitor("Karim, who collects")
+    fill(karim, goods(town, 2))
+    crawl.send(karim, "/panier/suite", {}, "where, second time")
+    crawl.send(karim, where, {"mode": "collection"}, "who: collection")
+    crawl.send(karim, "/commande/vous", PERSON, "check: collection")
+
+
+def _hidden(page: Snapshot) -> dict[str, str | list[str]]:
+    form = page.tree.css_first("form[action='/commande/verifier']")
+    assert form is not None, page
+    fields = [(f.attributes["name"] or "", f.attributes["value"] or "") for f in form.css("[type=hidden]")]
+    return {name: value for name, value in fields if name != "csrf_token"}
+
+
+def _orders(crawl: Crawl) -> None:
+    """The order's page in each of its states; the link is the key, so that one visitor sees them all."""
+    town = crawl.town
+    who = crawl.visitor("somebody with links")
+    with town.hall.database.reading() as session:
+        slot = session.scalars(select(Slot.id).order_by(Slot.starts_at.desc())).first()
+        slugs = frozenset(session.scalars(select(Shop.slug)))
+
+    def place(delivered: bool) -> orders.PlacedOrder:
+        with town.hall.database.transaction() as session:
+            basket_id = fill_basket(session, dict.fromkeys(goods(town, 3), 2), now=town.clock.now())
+            command = order_command(basket_id, slot_id=slot if delivered else None)
+            return orders.place_order(session, command, clock=town.clock)
+
+    def look(placed: orders.PlacedOrder, label: str, query: str = "") -> None:
+        crawl.visit(who, f"/commande/{placed.code}/{placed.token}{query}", label)
+
+    waiting = place(delivered=True)
+    look(waiting, "order: waits for its payment")
+    look(waiting, "order: back without payment", "?retour=1")
+    confirmed, collected, delivered = place(True), place(False), place(True)
+    for placed in (confirmed, collected, delivered):
+        pay(town.hall, town.sandbox, placed)
+    now = town.clock.now()
+    with town.hall.database.transaction() as session:
+        orders.mark_travelling(session, code=delivered.code, shop_slugs=slugs, actor="test", now=now)
+    look(delivered, "order: on its way")
+    with town.hall.database.transaction() as session:
+        orders.mark_delivered(session, code=delivered.code, actor="test", now=now)
+    look(confirmed, "order: paid", "?retour=1")
+    look(confirmed, "order: confirmed")
+    look(collected, "order: to collect")
+    look(delivered, "order: delivered")
+    given_up = place(False)
+    with town.hall.database.transaction() as session:
+        orders.cancel_unpaid(session, code=given_up.code, token=given_up.token, now=now)
+    look(given_up, "order: given up")
+    lapsed = place(True)
+    town.clock.advance(timedelta(minutes=16))
+    let_unpaid_orders_lapse(town.hall)
+    look(lapsed, "order: lapsed")
+    town.clock.advance(-timedelta(minutes=16))
+
+
+def _sunday(crawl: Crawl) -> None:
+    """Nobody is open and no round is left to book."""
+    town = crawl.town
+    who = crawl.visitor("somebody on a Sunday")
+    fill(who, goods(town, 2))
+    away = past_every_round() - timedelta(days=2)
+    town.clock.advance(away)
+    for path, label in (
+        ("/", "home on a Sunday"),
+        ("/boutiques", "shops on a Sunday"),
+        ("/produits", "listing without a round"),
+        ("/panier", "basket without a round"),
+    ):
+        crawl.visit(who, path, label)
+    crawl.send(who, "/commande/livraison", ADDRESS, "when: no round")
+    town.clock.advance(-away)
+
+
+def _errors(crawl: Crawl) -> None:
+    town = crawl.town
+    who = crawl.visitor("somebody who meets errors")
+    crawl.visit(who, "/nulle-part", "error 404")
+    crawl.visit(who, "/produits/999999999-rien", "product that never was")
+    crawl.visit(who, "/boutiques/aucune", "shop that never was")
+    crawl.visit(who, "/commande/12345678/aucune", "order that never was")
+    crawl.visit(who, "/panier/suite", "error 405")
+    answer = who.client.post("/langue", data={"language": "en"}, base_url=town.url)
+    crawl.keep_answer(who, answer, "/langue", "error 400, form too old")
+    answers = [who.post("/connexion", {"email": "", "password": "", "next": ""}) for _ in range(12)]
+    answer = answers[-1]
+    assert answer.status_code == 429, answer.status_code
+    crawl.keep_answer(who, answer, "/connexion", "error 429")
+    for status, code in ((403, "http_403"), (410, "http_410"), (413, "http_413"), (500, "http_500"), (503, "busy")):
+        with town.app.test_request_context("/"):
+            response = town.app.process_response(refuse(status, code, "", incident="0a1b2c3d"))
+        answer = type(answer)(response.response, response.status, response.headers, answer.request, ())
+        crawl.keep_answer(who, answer, "/erreur", f"error {status}")
+
+
+def sign_in(crawl: Crawl, name: str, email: str) -> Visitor:
+    who = crawl.visitor(name)
+    page = crawl.send(who, "/connexion", {"email": email, "password": crawl.town.password, "next": ""}, f"{name}: home")
+    assert page.status == 200, page
+    return who
+
+
+def staff(crawl: Crawl) -> None:
+    """A day of the house: three households order for tonight; the shop packs, the coordinator plans, the courier rides.
+
+    Each of them then follows every link.
+    """
+    town = crawl.town
+    with town.hall.database.reading() as session:
+        tonight = session.scalars(select(Round).order_by(Round.collect_from_at)).first()
+        assert tonight is not None
+        round_id, slot_id = tonight.id, session.scalars(select(Slot.id).where(Slot.round_id == tonight.id)).first()
+    shop = "la-page-cornee"
+    wine = goods(town, 1, kind="alcool")
+    for variants in ([*of_shop(town, shop, 2), *goods(town, 2)], [*of_shop(town, shop, 1), *wine], goods(town, 3)):
+        pay(town.hall, town.sandbox, _place(town, variants, slot_id))
+    collected = _place(town, of_shop(town, shop, 1), None)
+    pay(town.hall, town.sandbox, collected)
+    _shop_packs(crawl, shop)
+    _coordinator_plans(crawl, round_id)
+    _courier_rides(crawl)
+    coordinator = next(who for who in crawl.visitors if who.name == "a coordinator")
+    crawl.visit(coordinator, f"/tournees/{round_id}", "round: rides")
+
+
+def of_shop(town: LiveTown, slug: str, qty: int) -> list[int]:
+    with town.hall.database.reading() as session:
+        free = Variant.on_hand_qty - Variant.held_qty
+        query = select(Variant.id).join(Shop, Variant.shop_id == Shop.id).where(Shop.slug == slug, free > 5)
+        query = query.where(Variant.is_offered).where(Variant.reference.not_in(("n1", "w1", "w3")))
+        return list(session.scalars(query.order_by(Variant.id).limit(qty)))
+
+
+def _place(town: LiveTown, variants: Sequence[int], slot_id: int | None) -> orders.PlacedOrder:
+    with town.hall.database.transaction() as session:
+        basket_id = fill_basket(session, dict.fromkeys(variants, 1), now=town.clock.now())
+        return orders.place_order(session, order_command(basket_id, slot_id=slot_id), clock=town.clock)
+
+
+def _shop_packs(crawl: Crawl, slug: str) -> None:
+    who = sign_in(crawl, "a merchant", f"{slug}@example.org")
+    crawl.visit(who, "/boutique", "shop: to accept")
+    crawl.wander(who, "/boutique", within=ROOMS)
+    parts = [path for path in links_of(crawl.visit(who, "/boutique")) if re.fullmatch(r"/boutique/commandes/\d+", path)]
+    crawl.refused(who, parts[0], {}, "shop: no act")
+    crawl.refused(who, parts[0], {"event": HOSTILE}, "shop: hostile act")
+    for path in parts:
+        crawl.send(who, path, {"event": "accept"}, "shop: accepted")
+    crawl.visit(who, "/boutique", "shop: to pack")
+    for path in parts:
+        crawl.send(who, path, {"event": "pack"}, "shop: packed")
+    crawl.visit(who, "/boutique", "shop: packed")
+    for path in parts:
+        if crawl.visit(who, path).tree.css_first("[name=collection_code]") is not None:
+            crawl.refused(who, path, {"event": "hand_over", "collection_code": "00 00"}, "shop: wrong code")
+            break
+    crawl.visit(who, f"{parts[0]}/bordereau", "shop: slip")
+    shelf = crawl.visit(who, "/boutique/rayon").tree
+    actions = [form.attributes["action"] or "" for form in shelf.css("form[action*='/boutique/rayon/']")]
+    for form in ({"qty": "", "seen_qty": "1"}, {"qty": "1.5", "seen_qty": "1"}, {"qty": HOSTILE, "seen_qty": "1"}):
+        crawl.refused(who, next(a for a in actions if "/stock" in a), form, f"shelf: count {form['qty']!r}")
+    for price in ("", "0", HOSTILE):
+        crawl.refused(who, next(a for a in actions if "/prix" in a), {"price": price}, f"shelf: price {price!r}")
+    crawl.visit(who, "/boutique/rayon?q=xyzzy", "shelf: nothing found")
+
+
+def _coordinator_plans(crawl: Crawl, round_id: int) -> None:
+    who = sign_in(crawl, "a coordinator", "coordination@example.org")
+    page = f"/tournees/{round_id}"
+    crawl.visit(who, "/tournees", "rounds")
+    crawl.visit(who, page, "round: open")
+    crawl.wander(who, "/tournees", within=ROOMS)
+    crawl.send(who, f"{page}/fermer", {}, "round: closed")
+    vehicles = [f.attributes["value"] or "" for f in crawl.visit(who, page).tree.css("[name=vehicle]")]
+    crawl.refused(who, f"{page}/preparer", {}, "round: nobody rides")
+    crawl.refused(who, f"{page}/preparer", {"vehicle": "999999"}, "round: unknown vehicle")
+    crawl.send(who, f"{page}/preparer", {"vehicle": vehicles}, "round: being planned")
+    crawl.town.work()
+    crawl.visit(who, page, "round: planned")
+    crawl.visit(who, f"{page}/feuille", "round: sheet")
+    crawl.send(who, f"{page}/confier", {}, "round: handed out")
+
+
+def _courier_rides(crawl: Crawl) -> None:
+    """One courier rides the whole line, and shows each stop before and after; the other looks at theirs."""
+    town = crawl.town
+    with town.hall.database.reading() as session:
+        token, reference = session.execute(
+            select(Booking.token, Booking.reference).order_by(Booking.id.desc())
+        ).first() or ("", "")
+    resident = crawl.visitor("somebody who waits")
+    crawl.visit(resident, f"/suivre/{token}", "tracking: planned")
+    samia = sign_in(crawl, "a courier", "samia.coursiere@example.org")
+    leo = sign_in(crawl, "another courier", "leo.coursier@example.org")
+    for who in (samia, leo):
+        page = crawl.visit(who, "/ma-tournee", "courier: first stop")
+        crawl.wander(who, "/ma-tournee", within=ROOMS)
+        for number in range(40):
+            form = page.tree.css_first("form[action^='/ma-tournee/arret/']")
+            if form is None:
+                break
+            action = form.attributes["action"] or ""
+            page = (
+                _collect(crawl, who, page, action)
+                if action.endswith("collecte")
+                else _deliver(crawl, who, page, action, number)
+            )
+    crawl.visit(resident, f"/suivre/{token}", f"tracking: after {reference and 'the ride'}")
+
+
+def _collect(crawl: Crawl, who: Visitor, page: Snapshot, action: str) -> Snapshot:
+    parcels = [f.attributes["value"] or "" for f in page.tree.css("[name=parcel]")]
+    crawl.refused(who, action, {}, "courier: nothing ticked")
+    return crawl.send(who, action, {"parcel": parcels}, "courier: collected")
+
+
+def _deliver(crawl: Crawl, who: Visitor, page: Snapshot, action: str, number: int) -> Snapshot:
+    adult: dict[str, str | list[str]] = (
+        {"is_adult": "yes"} if page.tree.css_first("[name=is_adult]") is not None else {}
+    )
+    crawl.refused(who, action, adult, "courier: no proof")
+    crawl.refused(who, action, adult | {"code": "0000"} | ({"is_adult": ""} if adult else {}), "courier: wrong code")
+    crawl.refused(who, action, adult | {"code": HOSTILE, "receiver": "x" * 300}, "courier: hostile proof")
+    if number % 2:
+        crawl.send(who, action.replace("remise", "absent"), {}, "courier: nobody opened")
+        crawl.visit(who, action.removesuffix("/remise"), "courier: stop over")
+        return crawl.visit(who, "/ma-tournee", "courier: next stop")
+    return crawl.send(who, action, adult | {"receiver": "Jeanne Martin"}, "courier: delivered")

@@ -1,0 +1,107 @@
+"""What only a browser sees on the pages of the crawl: phone and desk, day and night, the keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.checks import Findings, shown
+from tests.browser.crawl import Snapshot
+from tests.browser.live import LiveTown
+from tests.browser.screen import DESK, PHONE, Screen, open_screen
+
+pytestmark = pytest.mark.browser
+
+#: So that several workers share them; odd, because pages come in pairs.
+PARTS = 5
+WIDE_AND_LOW = {"width": 1280, "height": 256}
+
+#: Where a slip costs money or time at a door: large targets. Everywhere else axe asks for 24 px.
+LARGE_TARGETS = ("catalogue.product", "basket.", "checkout.", "orders.", "merchant.", "counter.", "shelf.", "courier.")
+
+
+def one_of_each_make(pages: list[Snapshot]) -> list[Snapshot]:
+    """The slow checks look at one page of each make; the quick ones at all."""
+    makes: dict[object, Snapshot] = {}
+    for page in pages:
+        makes.setdefault(page.make, page)
+    return list(makes.values())
+
+
+def in_french(pages: list[Snapshot]) -> list[Snapshot]:
+    return [page for page in pages if page.language == "fr"]
+
+
+@pytest.fixture(scope="module")
+def phone(chromium: Browser, gallery: LiveTown) -> Iterator[Screen]:
+    with open_screen(chromium, gallery, PHONE) as screen:
+        yield screen
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_pages_of_each_make(part: int, pages: list[Snapshot], phone: Screen) -> None:
+    findings = Findings()
+    for page in one_of_each_make(in_french(pages))[part::PARTS]:
+        phone.page.emulate_media(color_scheme="light")
+        phone.resize(PHONE)
+        phone.show(page)
+        look(phone, page, findings)
+    assert not findings.faults, f"\n{findings.report}"
+    assert {"K01", "K05", "K08", "K09", "K10", "K14", "K17", "K18", "K19", "K24"} <= set(findings.cases)
+
+
+def look(screen: Screen, page: Snapshot, findings: Findings) -> None:
+    """Every check that a page shown on a phone can be put to."""
+    where = str(page)
+    findings.add("K31", shown.k31_the_summary_has_the_focus(screen), where)
+    findings.add("K01", shown.k01_axe_finds_nothing(screen), where)
+    look_at_layout(screen, page, findings)
+    screen.page.emulate_media(color_scheme="dark")
+    findings.add("K01", shown.k01_axe_finds_nothing(screen, only=("color-contrast",)), f"{where}, dark")
+    for check, said in shown.keyboard(screen).items():
+        findings.add(check, said, f"{where}, dark")
+    screen.page.emulate_media(color_scheme="light")
+    screen.resize(DESK)
+    findings.add("K18", shown.k18_first_rings(screen), where)
+    findings.add("K01", shown.k01_axe_finds_nothing(screen, only=shown.DEPEND_ON_SIZE), f"{where}, wide")
+    screen.resize(WIDE_AND_LOW)
+    findings.add("K08", shown.k08_nothing_sticks(screen), where)
+    findings.add("K14", shown.k14_no_complaints(screen), where)
+
+
+def look_at_layout(screen: Screen, page: Snapshot, findings: Findings) -> None:
+    where = str(page)
+    findings.add("K08", shown.k08_fits_a_phone(screen), where)
+    findings.add("K09", shown.k09_bears_wide_spacing(screen), where)
+    findings.add("K10", shown.k10_bears_double_letters(screen), where)
+    least_px = 44 if page.endpoint.startswith(LARGE_TARGETS) else 24
+    findings.add("K24", shown.k24_targets_are_large(screen, least_px), where)
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("part", range(2))
+def test_every_page_fits_a_phone(part: int, language: str, pages: list[Snapshot], phone: Screen) -> None:
+    """Names and languages of any length: the layout of every single page."""
+    mine = [page for page in pages if page.language == language]
+    looked_at = one_of_each_make(mine) if language == "fr" else []
+    findings = Findings()
+    for page in [page for page in mine if page not in looked_at][part::2]:
+        phone.resize(PHONE)
+        phone.show(page)
+        look_at_layout(phone, page, findings)
+        findings.add("K14", shown.k14_no_complaints(phone), str(page))
+    assert not findings.faults, f"\n{findings.report}"
+    assert findings.cases["K08"] > 0
+
+
+def test_who_only_reads_leaves_no_trace(chromium: Browser, gallery: LiveTown, pages: list[Snapshot]) -> None:
+    findings = Findings()
+    with open_screen(chromium, gallery, PHONE) as screen:
+        for page in one_of_each_make([p for p in pages if p.visitor == "a passer-by" and p.is_plain]):
+            if page.language == "fr":
+                screen.page.goto(f"{gallery.url}{page.path}")
+                findings.add("K64", shown.k64_nothing_is_kept_in_the_browser(screen), str(page))
+    assert not findings.faults, f"\n{findings.report}"
+    assert findings.cases["K64"] > 10
