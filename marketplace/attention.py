@@ -1,0 +1,91 @@
+"""What the machine must not decide or cannot do: one list, for people.
+
+Jobs that gave up, letters that nobody takes, money that fits no order, shares that the provider refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, Flask, render_template
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from marketplace.hall import the_hall
+from marketplace.mail_models import SentLetter
+from marketplace.money import Money
+from marketplace.payments.models import Payment, Share
+from marketplace.web.access import open_to, role
+from marketplace.web.site import add_staff_area
+
+blueprint = Blueprint("attention", __name__)
+
+#: More than this at once is one trouble with one cause: who mends it sees the next ones afterwards.
+MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`kind` job | letter | payment | share; `what` names it, `why` is the machine's own word; `amount` if money."""
+
+    kind: str
+    what: str
+    why: str
+    at: datetime | None
+    amount: Money | None = None
+
+
+def troubles(session: Session) -> Sequence[Trouble]:
+    """Everything that waits for a person, money first."""
+    found = [
+        Trouble("payment", payment.reference, payment.trouble or "", payment.paid_at, payment.amount)
+        for payment in session.scalars(
+            select(Payment).where(Payment.trouble.is_not(None)).order_by(Payment.id.desc()).limit(MOST)
+        )
+    ]
+    shares = session.execute(
+        select(Share, Payment.reference)
+        .join(Payment, Share.payment_id == Payment.id)
+        .where(Share.state == "refused")
+        .order_by(Share.id)
+        .limit(MOST)
+    )
+    found += [
+        Trouble("share", f"{reference} {share.party}", share.state, None, share.amount) for share, reference in shares
+    ]
+    found += [
+        Trouble("letter", letter.key, letter.failed_reason or "", letter.asked_at)
+        for letter in session.scalars(
+            select(SentLetter).where(SentLetter.failed_reason.is_not(None)).order_by(SentLetter.id.desc()).limit(MOST)
+        )
+    ]
+    jobs = session.execute(
+        text(
+            "SELECT task_name, args::text, max(e.at) AS at FROM procrastinate_jobs j"
+            " LEFT JOIN procrastinate_events e ON e.job_id = j.id WHERE j.status = 'failed'"
+            " GROUP BY j.id ORDER BY j.id DESC LIMIT :most"
+        ),
+        {"most": MOST},
+    )
+    found += [Trouble("job", job.task_name.rpartition(".")[2], job.args, job.at) for job in jobs]
+    return found
+
+
+def _staff() -> bool:
+    return role("coordinator")() or role("treasurer")()
+
+
+@blueprint.get("/a-regarder")
+@open_to(_staff)
+def home() -> ResponseReturnValue:
+    with the_hall().database.reading() as session:
+        found = troubles(session)
+    return render_template("marketplace/attention.html", troubles=found)
+
+
+def init(app: Flask) -> None:
+    app.register_blueprint(blueprint)
+    add_staff_area(app, "attention.home", _staff)
