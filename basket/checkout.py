@@ -24,6 +24,13 @@ def get_checkout(session: Session, basket_id: int) -> Checkout:
     return session.scalars(select(Checkout).where(Checkout.basket_id == basket_id)).one()
 
 
+def read_checkout(session: Session, basket_id: int) -> Checkout:
+    """The answers so far, for a page that only shows them: an empty sheet without a row when there are none."""
+    written = session.scalars(select(Checkout).where(Checkout.basket_id == basket_id)).one_or_none()
+    blank = dict.fromkeys(("street", "postcode", "city", "access_note", "name", "phone", "email"), "")
+    return written or Checkout(basket_id=basket_id, key="", **blank)
+
+
 def set_collection(session: Session, *, basket_id: int) -> None:
     """Each shop's part is collected there."""
     checkout = get_checkout(session, basket_id)

@@ -438,7 +438,7 @@ def pay_again(session: Session, *, code: str, token: str, provider_env: str, sit
     The open attempt itself when there is one. NotPossibleNow when the order no longer waits.
     """
     order = _lock_order_by_code(session, code)
-    if order is None or not secrets.compare_digest(order.token, token):
+    if order is None or not secrets.compare_digest(order.token.encode(), token.encode()):
         raise NotFound()
     if order.state != "awaiting_payment" or order.hold_until_at <= now:
         raise NotPossibleNow(state=order.state)
@@ -477,7 +477,7 @@ def lapse(session: Session, *, order_id: int, now: datetime) -> bool:
 def cancel_unpaid(session: Session, *, code: str, token: str, now: datetime) -> None:
     """The resident does not want to pay; NotPossibleNow once it is paid."""
     order = _lock_order_by_code(session, code)
-    if order is None or not secrets.compare_digest(order.token, token):
+    if order is None or not secrets.compare_digest(order.token.encode(), token.encode()):
         raise NotFound()
     if order.state not in ("awaiting_payment", "lapsed") or _has_paid_attempt(session, code):
         raise NotPossibleNow(state=order.state)

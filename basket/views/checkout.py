@@ -54,7 +54,7 @@ def _desk(session: Session) -> Desk:
     basket_id = find_basket(session)
     if basket_id is None:
         raise NothingToOrder()
-    checkout = sheet.get_checkout(session, basket_id)
+    checkout = sheet.read_checkout(session, basket_id)
     slot = None
     if checkout.mode == "delivery" and checkout.slot_id is not None:
         slot = bookings.find_slot(session, slot_id=checkout.slot_id, now=now)
@@ -266,9 +266,9 @@ def contact_submit() -> ResponseReturnValue:
 def check() -> ResponseReturnValue:
     with the_hall().database.transaction() as session:
         desk = _desk(session)
-        step = sheet.first_open_step(desk.checkout)
-        if step != "check":
-            return redirect(url_for(VIEWS[step]), 303)
+        question = _question(desk)
+        if question is not None:
+            return question
         if desk.checkout.mode == "delivery" and desk.slot is None:
             return _slot_page(session, desk, {"slot_id": ["cut_off_passed"]})
         return _check_page(desk, {}, {})
@@ -283,13 +283,17 @@ def order() -> ResponseReturnValue:
         form = load_form(schemas.Confirm(), request.form)
     except FormErrors as refused:
         with hall.database.transaction() as session:
-            return _check_page(_desk(session), refused.typed, {"check": ["form_too_old"]})
+            desk = _desk(session)
+            return _question(desk) or _check_page(desk, refused.typed, {"check": ["form_too_old"]})
     earlier = _find_earlier(form["checkout_key"])
     if earlier is not None:
         return earlier
     try:
         with hall.database.transaction() as session:
             desk = _desk(session)
+            question = _question(desk)
+            if question is not None:
+                return question
             codes = _unsaid(desk, form)
             if codes:
                 return _check_page(desk, request.form, codes)
@@ -308,6 +312,12 @@ def order() -> ResponseReturnValue:
         with hall.database.transaction() as session:
             return _slot_page(session, _desk(session), {"slot_id": [refused.code]})
     return _to_payment(placed.payment_id, placed.code, placed.token)
+
+
+def _question(desk: Desk) -> ResponseReturnValue | None:
+    """The way to the first question that is not answered yet; no step is skipped (S15)."""
+    step = sheet.first_open_step(desk.checkout)
+    return None if step == "check" else redirect(url_for(VIEWS[step]), 303)
 
 
 def _find_earlier(checkout_key: str) -> ResponseReturnValue | None:

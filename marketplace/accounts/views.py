@@ -64,7 +64,10 @@ def home() -> ResponseReturnValue:
 
 def local_address(target: str) -> str | None:
     """`target` if it stays on this site, else None: no link of ours leads a person elsewhere (S26)."""
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError:  # no address at all, as "//["
+        return None
     stays = not parts.scheme and not parts.netloc and parts.path.startswith("/") and not parts.path.startswith("//")
     return target if stays and "\\" not in target else None
 

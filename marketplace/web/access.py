@@ -69,6 +69,8 @@ def access_of(endpoint: str) -> Access | None:
 def _guard() -> ResponseReturnValue | None:
     if request.endpoint is None:
         return None
+    if any(isinstance(value, str) and "\0" in value for value in (request.view_args or {}).values()):
+        abort(404)  # it names nothing of ours, and PostgreSQL would refuse even to compare it
     declared = access_of(request.endpoint)
     if declared is None:
         abort(403)
