@@ -102,6 +102,8 @@ class OrderRow:
     hold_until_at: datetime
     confirmed_at: datetime | None
     handover_code: str | None
+    #: Opens the page that follows the household's own stop.
+    tracking_token: str | None
     parts: tuple[ShopPart, ...]
     payment: PaymentRow | None
     refunded: Money
@@ -177,11 +179,11 @@ def _order_row(session: Session, order: Order) -> OrderRow:
         .join(Payment, Refund.payment_id == Payment.id)
         .where(Payment.reference == order.code, Refund.state.not_in(("failed", "canceled")))
     ).all()
-    booking_code = session.scalar(
-        select(Booking.handover_code).where(
+    booking = session.execute(
+        select(Booking.handover_code, Booking.token).where(
             Booking.reference == order.code, Booking.state.in_(("held", "confirmed", "delivered"))
         )
-    )
+    ).one_or_none()
     events = session.execute(
         select(OrderEvent, SubOrder.shop_name)
         .outerjoin(SubOrder, OrderEvent.sub_order_id == SubOrder.id)
@@ -215,7 +217,8 @@ def _order_row(session: Session, order: Order) -> OrderRow:
         placed_at=order.placed_at,
         hold_until_at=order.hold_until_at,
         confirmed_at=order.confirmed_at,
-        handover_code=booking_code,
+        handover_code=booking.handover_code if booking else None,
+        tracking_token=booking.token if booking else None,
         parts=tuple(_shop_part(sub, shop, tuple(lines.get(sub.id, ()))) for sub, shop in subs),
         payment=None
         if payment is None

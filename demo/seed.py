@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 
 from marketplace.accounts.people import grant_role, open_account
 from marketplace.clock import local_day, local_instant
-from marketplace.delivery.models import Round, Slot, Vehicle, Zone
+from marketplace.delivery import rounds
+from marketplace.delivery.models import Round, Vehicle, Zone
+from marketplace.delivery.rules import Load
 from marketplace.hall import Hall, the_hall
 from marketplace.money import Money
 from marketplace.payments.models import MerchantAccount
@@ -43,6 +45,8 @@ ROUNDS = (
     (time(16, 0), time(19, 0), time(20, 30), time(15, 30), ((time(17, 0), time(19, 0)), (time(18, 0), time(20, 0)))),
 )
 SLOT_STOPS = 20
+#: What the two demo bikes carry, once through the town.
+CAPACITY = Load(grams=160_000, ml=650_000, cold_ml=120_000)
 DAYS_AHEAD = 14
 
 
@@ -207,28 +211,21 @@ def open_rounds(session: Session, *, now: datetime, days: int) -> None:
             starts_at = local_instant(day, collect_from)
             if starts_at in known or local_instant(day, cut_off) <= now:
                 continue
-            round_ = Round(
+            rounds.open_round(
+                session,
                 zone_id=zone.id,
-                state="open",
                 on_date=day,
                 cut_off_at=local_instant(day, cut_off),
                 collect_from_at=starts_at,
                 collect_until_at=local_instant(day, collect_until),
                 back_by_at=local_instant(day, back_by),
-                capacity_grams=160_000,
-                capacity_ml=650_000,
-                capacity_cold_ml=120_000,
-            )
-            session.add(round_)
-            session.flush()
-            session.add_all(
-                Slot(
-                    round_id=round_.id,
-                    starts_at=local_instant(day, start),
-                    ends_at=local_instant(day, end),
-                    capacity_stops=SLOT_STOPS,
-                )
-                for start, end in slots
+                slots=[
+                    rounds.NewSlot(local_instant(day, start), local_instant(day, end), SLOT_STOPS)
+                    for start, end in slots
+                ],
+                capacity=CAPACITY,
+                actor=ACTOR,
+                now=now,
             )
     session.flush()
 

@@ -100,7 +100,7 @@ def deliver(
         stop.is_adult = False
         _take_back(session, round_, stop, booking, parcels, "not_adult", courier_id, now)
         return True
-    if code and not secrets.compare_digest(code, booking.handover_code):
+    if code and not secrets.compare_digest(code.encode(), booking.handover_code.encode()):
         raise FieldError("code", "handover_code_wrong")
     if not code and not receiver:
         raise FieldError("code", "code_or_name")

@@ -17,7 +17,7 @@ branch_labels = None
 depends_on = None
 
 #: What is written once and for ever: a correction is a new row (I08, I21).
-APPEND_ONLY = ("ledger_posting", "ledger_entry", "price_change", "stock_move", "order_event")
+APPEND_ONLY = ("ledger_posting", "ledger_entry", "price_change", "stock_move", "order_event", "round_event")
 
 GUARDS = """
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
