@@ -147,7 +147,13 @@ def test_one_variant_goes_into_the_basket_without_a_choice(hall: Hall, client: F
     page = page_of(client, f"/produits/{book}-livre")
     form = page.css_first("main form")
     assert form.attributes["action"] == "/panier/lignes"
-    assert {field.attributes["name"] for field in form.css("input")} == {"csrf_token", "back", "variant_id", "qty"}
+    assert {field.attributes["name"] for field in form.css("input")} == {
+        "csrf_token",
+        "back",
+        "product_id",
+        "variant_id",
+        "qty",
+    }
     assert said(form.css_first("button[type=submit]")) == "Ajouter au panier Livre"
     assert page.css("input[type=radio]") == []
 
@@ -238,7 +244,7 @@ def test_a_search_that_is_too_long_says_what_to_do_and_keeps_what_was_typed(clie
     assert text_of(page, "title").startswith("Erreur : ")
     link = page.css_first("#erreurs a")
     assert link.attributes["href"] == "#chercher"
-    assert link.text() == "Raccourcissez ce texte."
+    assert link.text() == "Raccourcissez «\u00a0Votre recherche\u00a0»."
     assert page.css_first("#chercher").attributes["value"] == typed
 
 

@@ -142,7 +142,7 @@ def test_enter_in_the_basket_s_quantity_takes_what_was_typed(environment: Enviro
     first = tree.css("button")[0]
     assert "name" not in first.attributes
     assert "hidden" in first.attributes
-    assert one(tree, "#q7-less").attributes["aria-label"] == "Un de moins : Tomme"
+    assert one(tree, "#q7-less").attributes["aria-label"] == "Un de moins\u00a0: Tomme"
     assert one(tree, "#q7").attributes["inputmode"] == "numeric"
     assert words(one(tree, "label[for=q7]")) == "Quantité : Tomme"
 
