@@ -93,8 +93,14 @@ def remove_line(session: Session, *, basket_id: int, line_id: int, now: datetime
     _touch(session, basket_id, now)
 
 
+def lock_lines(session: Session, *, basket_id: int) -> None:
+    """Nobody else changes these lines before the transaction ends; in the order of ids, so that no two deadlock."""
+    session.execute(select(Line.id).where(Line.basket_id == basket_id).order_by(Line.id).with_for_update())
+
+
 def accept_prices(session: Session, *, basket_id: int) -> None:
     """The visitor has seen today's prices of every line (I14)."""
+    lock_lines(session, basket_id=basket_id)
     session.execute(
         update(Line)
         .where(Line.basket_id == basket_id, Line.variant_id == Variant.id, Line.seen_price != Variant.price)

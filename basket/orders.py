@@ -13,10 +13,11 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from basket.baskets import lock_lines
 from basket.models import Line, Order, OrderEvent, OrderLine, SubOrder
 from basket.quoting import Quote, QuotedGroup, quote_basket
 from basket.rules import HOLD, ORDER_NEXT, SUB_ORDER_NEXT, initials, is_behind, progress_of
@@ -397,6 +398,7 @@ def _confirm(session: Session, order: Order, payment: Payment, now: datetime) ->
     payments.allocate(session, payment_id=payment.id, now=now)
     if order.basket_id is not None:
         # The wish has become a promise; a basket that has been filled again since keeps what came later.
+        lock_lines(session, basket_id=order.basket_id)
         bought = select(OrderLine.variant_id).join(SubOrder).where(SubOrder.order_id == order.id)
         session.execute(delete(Line).where(Line.basket_id == order.basket_id, Line.variant_id.in_(bought)))
     publish(session, "order.confirmed", order_id=order.id)
@@ -655,3 +657,15 @@ def _record(
             to_state=after,
         )
     )
+
+
+def forget_access_notes(session: Session, *, before: datetime) -> int:
+    """Floors and door codes of deliveries that were due before an instant are gone (domain D6); how many."""
+    forgotten = session.scalars(
+        update(Order)
+        .where(Order.access_note != "", Order.slot_ends_at < before)
+        .values(access_note="")
+        .returning(Order.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(forgotten.all())

@@ -65,7 +65,14 @@ def put_product(session: Session, *, shop_id: int, draft: ProductDraft, actor: s
     session.flush()
     known = {
         variant.reference: variant
-        for variant in session.scalars(select(Variant).where(Variant.product_id == product.id).with_for_update())
+        for variant in session.scalars(
+            # As an import locks its shelf: in the order of ids, and open to the foreign keys of orders, which would
+            # else wait for one variant while holding another.
+            select(Variant)
+            .where(Variant.product_id == product.id)
+            .order_by(Variant.id)
+            .with_for_update(key_share=True)
+        )
     }
     for position, wanted in enumerate(draft.variants):
         _put_variant(session, product, known.pop(wanted.reference, None), wanted, position, actor, now)

@@ -428,6 +428,8 @@ def send_refund(hall: Hall, refund_id: int) -> None:
 
 def _apply_refund(session: Session, payment_id: int, answer: ProviderRefund, now: datetime) -> None:
     key = answer.metadata.get("refund_key", "")
+    # The payment before its refund, as `settle` has it: the other way round the two could wait for each other.
+    payment = session.get_one(Payment, payment_id, with_for_update=True)
     refund = session.scalars(
         select(Refund).where(Refund.payment_id == payment_id, Refund.idempotency_key == key).with_for_update()
     ).one_or_none()
@@ -440,7 +442,6 @@ def _apply_refund(session: Session, payment_id: int, answer: ProviderRefund, now
     if answer.status not in ("queued", "pending", "processing", "refunded", "failed", "canceled"):
         return
     refund.state = answer.status
-    payment = session.get_one(Payment, payment_id)
     if answer.status == "refunded":
         refund.settled_at = now
         entries = {accounts.REFUNDS: refund.amount, accounts.HOLDING: -refund.amount}
