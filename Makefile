@@ -24,7 +24,7 @@ demo-reset:
 
 test: .venv/ready-test translations lint
 	$(BIN)/python -m tests.chromium
-	$(BIN)/pytest -n auto --maxprocesses 8
+	$(BIN)/pytest -n auto --maxprocesses 8 --dist loadgroup
 
 lint: .venv/ready-test
 	$(BIN)/ruff check .
