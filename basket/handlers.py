@@ -46,6 +46,13 @@ def forget_old_baskets(hall: Hall) -> None:
         baskets.forget_old(session, before=hall.clock.now() - timedelta(days=30))
 
 
+@periodic("37 3 * * *")
+def forget_access_notes(hall: Hall) -> None:
+    """What the page promises: erased after the delivery."""
+    with hall.database.transaction() as session:
+        orders.forget_access_notes(session, before=hall.clock.now() - timedelta(days=1))
+
+
 #: Who the orders' own record names for what happened on the round; the round's record names the person.
 COURIER = "courier"
 

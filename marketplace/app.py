@@ -13,7 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import basket.wiring
 import demo.wiring
 import merchants.wiring
-from marketplace import attention, pages
+from marketplace import attention, pages, upkeep
 from marketplace.accounts.views import init_accounts
 from marketplace.cli import init_cli
 from marketplace.delivery.wiring import init_delivery
@@ -58,6 +58,7 @@ def create_app(hall: Hall | None = None) -> Flask:
     init_payments(app)
     init_delivery(app)
     attention.init(app)
+    assert upkeep, "imported for its periodic work"
     merchants.wiring.init(app)
     basket.wiring.init(app)
     init_cli(app)

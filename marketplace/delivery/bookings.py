@@ -370,3 +370,16 @@ def _take_load(session: Session, round_id: int, load: Load) -> bool:
         .returning(Round.id)
     )
     return taken is not None
+
+
+def forget_access_notes(session: Session, *, before: datetime) -> int:
+    """Floors and door codes of rounds that were over before an instant are gone (domain D6); how many."""
+    over = select(Slot.id).join(Round, Slot.round_id == Round.id).where(Round.back_by_at < before)
+    forgotten = session.scalars(
+        update(Booking)
+        .where(Booking.access_note != "", Booking.slot_id.in_(over))
+        .values(access_note="")
+        .returning(Booking.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(forgotten.all())
