@@ -73,6 +73,9 @@ def change(line_id: int) -> ResponseReturnValue:
     except NotFound:
         # The line went in another tab: what the visitor wanted to see is the basket as it is.
         flash(sentence("line_gone"))
+    else:
+        if "HX-Request" not in request.headers:  # with script the live region says it, and the focus stays
+            flash(sentence("basket_noted"))
     return redirect(url_for("basket.show"), 303)
 
 

@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,9 @@ class LiveTown:
     townsfolk_url: str
 
     def work(self) -> None:
-        """The worker does all that is due."""
-        run_worker(self.app, until_idle=True)
+        """The worker does all that is due. In a thread of its own: beside a browser this one has a loop already."""
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(run_worker, self.app, until_idle=True).result()
 
     def letters_to(self, address: str) -> list[dict[str, Any]]:
         """What the post brought to an address, newest first."""

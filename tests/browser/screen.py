@@ -28,7 +28,7 @@ class Screen:
         self._shown = ""
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.troubles.append(f"script: {error}"))
-        self.page.on("requestfailed", lambda request: self.troubles.append(f"failed: {_path(request.url)}"))
+        self.page.on("requestfailed", self._failed)
         self.page.on("response", self._response)
         self.page.on("request", self._request)
 
@@ -51,6 +51,11 @@ class Screen:
         is_own_status = message.location.get("url") == self._shown and "status of" in message.text
         if message.type in ("error", "warning") and not is_own_status:
             self.troubles.append(f"console: {message.text[:200]}")
+
+    def _failed(self, request: Request) -> None:
+        # Aborted: the next page was opened before this one's last picture had come.
+        if request.failure != "net::ERR_ABORTED":
+            self.troubles.append(f"failed: {_path(request.url)}")
 
     def _response(self, response: Response) -> None:
         if response.status >= 400 and response.url != self._shown:

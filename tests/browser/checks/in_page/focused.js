@@ -22,7 +22,8 @@
   const points = [[box.left + inset, box.top + inset], [box.right - inset, box.bottom - inset], [box.left + box.width / 2, box.top + box.height / 2]];
   const covered = points.some(([x, y]) => {
     const hit = document.elementFromPoint(x, y);
-    if (!hit || hit === el || el.contains(hit) || hit.contains(el)) return !hit;
+    // No hit: that corner of a large box lies outside of the window.
+    if (!hit || hit === el || el.contains(hit) || hit.contains(el)) return false;
     return hit.closest("label")?.control !== el;
   });
   return {
