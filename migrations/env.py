@@ -14,9 +14,21 @@ import marketplace.ledger.models
 import marketplace.mail_models
 import marketplace.payments.models
 import merchants.models
-import merchants.search.models  # noqa: F401  # all of these are imported for the tables that they declare
+import merchants.search.models
 from marketplace.db import Base, MoneyType, open_database
 from marketplace.settings import Settings
+
+#: Imported for the tables that they declare on Base.
+DECLARED = (
+    basket.models,
+    marketplace.accounts.models,
+    marketplace.delivery.models,
+    marketplace.ledger.models,
+    marketplace.mail_models,
+    marketplace.payments.models,
+    merchants.models,
+    merchants.search.models,
+)
 
 
 def ours(name: str | None, kind: str, parents: object) -> bool:
