@@ -142,9 +142,10 @@ def test_another_baskets_line_is_not_found(buyer: Buyer, town: Town) -> None:
 
 
 def test_an_unknown_basket_is_not_found(buyer: Buyer, town: Town) -> None:
-    for basket_id in ("x" * 22, "1", "%00", "é", "a" * 300, "%F0%9F%99%82"):
+    for basket_id in ("x" * 22, "1", "é", "a" * 300, "%F0%9F%99%82"):
         assert buyer.get(f"baskets/{basket_id}", 404)["code"] == "not_found"
         buyer.call("POST", f"baskets/{basket_id}/lines", {"variant_id": 1}, 404)
+    assert buyer.get("baskets/%00", 404)["code"] == "http_404"  # no address of ours holds a NUL
     buyer.call("DELETE", f"baskets/{buyer.fill()}/lines/{10**40}", status=404)
 
 
