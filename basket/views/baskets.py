@@ -10,7 +10,7 @@ from basket import baskets
 from basket.queries import find_variant_name
 from basket.quoting import Quote, quote_basket
 from basket.schemas import AddLine, ChangeLine
-from basket.views.visitor import find_basket, get_or_open_basket
+from basket.views.visitor import find_basket, get_or_open_basket, keep_nothing
 from marketplace.accounts.views import local_address
 from marketplace.delivery.bookings import promise
 from marketplace.errors import MarketplaceError, NotFound
@@ -22,6 +22,7 @@ from marketplace.web.sentences import sentence
 from merchants.views.catalogue import show_product
 
 blueprint = Blueprint("basket", __name__)
+blueprint.after_request(keep_nothing)
 
 
 @blueprint.get("/panier")

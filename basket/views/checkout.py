@@ -15,7 +15,7 @@ from basket.addresses import AddressUnknown, AddressUnsure, check_served, locate
 from basket.models import Checkout
 from basket.quoting import Quote, quote_basket
 from basket.rules import HOLD
-from basket.views.visitor import find_basket
+from basket.views.visitor import find_basket, keep_nothing
 from marketplace.delivery import bookings
 from marketplace.errors import GatewayError, MarketplaceError
 from marketplace.geo import FoundAddress
@@ -28,6 +28,7 @@ from marketplace.web.language import current_language
 from merchants.stock import NotEnoughStock
 
 blueprint = Blueprint("checkout", __name__, url_prefix="/commande")
+blueprint.after_request(keep_nothing)
 
 #: Nobody reads forty windows; the others are a click away (residents.md B20).
 SLOTS_FIRST = 6

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from basket import orders, queries
 from basket.following import look_up
 from basket.schemas import FindOrder
+from basket.views.visitor import keep_nothing
 from marketplace.errors import GatewayError
 from marketplace.hall import the_hall
 from marketplace.ids import normalize_order_code
@@ -19,6 +20,7 @@ from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import everyone, open_to
 
 blueprint = Blueprint("orders", __name__)
+blueprint.after_request(keep_nothing)
 
 
 @blueprint.get("/commande/<code>/<token>")

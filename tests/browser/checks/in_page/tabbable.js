@@ -5,7 +5,8 @@
   let qty = 0;
   for (const el of all) {
     delete el.dataset.tab;
-    if (el.disabled || el.type === "hidden" || el.tabIndex < 0 || el.closest("template")) continue;
+    // A control that was taken out of the order (tabindex -1) is missed all the same.
+    if (el.disabled || el.type === "hidden" || el.closest("template")) continue;
     if (!el.checkVisibility({ visibilityProperty: true })) continue;
     if (el.type === "radio") {
       const group = [...document.querySelectorAll(`input[type=radio][name="${CSS.escape(el.name)}"]`)];
