@@ -68,10 +68,7 @@ def put_product(session: Session, *, shop_id: int, draft: ProductDraft, actor: s
         for variant in session.scalars(
             # As an import locks its shelf: in the order of ids, and open to the foreign keys of orders, which would
             # else wait for one variant while holding another.
-            select(Variant)
-            .where(Variant.product_id == product.id)
-            .order_by(Variant.id)
-            .with_for_update(key_share=True)
+            select(Variant).where(Variant.product_id == product.id).order_by(Variant.id).with_for_update(key_share=True)
         )
     }
     for position, wanted in enumerate(draft.variants):

@@ -147,7 +147,6 @@ def test_a_page_links_at_most_one_sheet_of_its_own() -> None:
     assert sum(counts.values()) > 0
 
 
-
 def test_the_fonts_weigh_at_most_32_kb_and_bring_their_licences() -> None:
     fonts = STATIC / "fonts"
     assert sum(path.stat().st_size for path in fonts.glob("*.woff2")) <= 32_000
