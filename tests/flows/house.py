@@ -113,8 +113,8 @@ class House:
             assert self.web.is_alive, self.web.said()
             try:
                 return self.browse().get(f"{self.url}/panier", timeout=10).ok
-            except requests.ConnectionError:
-                return False
+            except (requests.ConnectionError, requests.Timeout):
+                return False  # gunicorn listens before its worker has read the house
 
         until("the web answers", answers)
 

@@ -189,7 +189,6 @@ class Somebody:
 
     def stop(self) -> None:
         self._line.close()
-        self._process.join(1)
         self._process.kill()
         self._process.join()
 
