@@ -431,6 +431,7 @@ def _coordinator_plans(crawl: Crawl, round_id: int) -> None:
     who = sign_in(crawl, "a coordinator", "coordination@example.org")
     page = f"/tournees/{round_id}"
     crawl.visit(who, "/tournees", "rounds")
+    crawl.visit(who, "/a-regarder", "what waits for a person")
     crawl.visit(who, page, "round: open")
     crawl.wander(who, "/tournees", within=ROOMS)
     crawl.send(who, f"{page}/fermer", {}, "round: closed")
