@@ -164,7 +164,7 @@ class People:
             stranger = User(email="stranger@example.org", name="Personne", created_at=now)
             session.add(stranger)
             session.flush()
-            self._ids = {email: user_id for email, user_id in session.execute(select(User.email, User.id))}
+            self._ids = {row.email: row.id for row in session.execute(select(User.email, User.id))}
             basket_id = fill_basket(session, {town.variant("L2"): 1}, now=now)
             self.basket_token = session.scalars(select(Basket.token).where(Basket.id == basket_id)).one()
             line_id = session.scalar(text("SELECT id FROM basket_line WHERE basket_id = :id"), {"id": basket_id})
