@@ -5,7 +5,7 @@ Basket page, check page, order and API are drawn from the same quote.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import select
@@ -124,6 +124,11 @@ class Quote:
     def total(self) -> Money:
         return self.goods + self.fee.total
 
+    def fee_with(self, zone_fee: Money, on: date) -> Fee:
+        """What one common delivery of this basket costs where the zone asks `zone_fee`: what a page shows before the
+        choice is what is charged after it."""
+        return delivery_fee(zone_fee, [group.new_books for group in self.groups], on)
+
     @property
     def load(self) -> Load:
         load = NO_LOAD
@@ -187,10 +192,8 @@ def quote_basket(
         if shop.id not in shops:
             shops[shop.id] = _quoted_shop(shop, merchant, rates.get(merchant.id, 0))
     groups = tuple(QuotedGroup(shop, tuple(lines[shop_id]), shop.party in payable) for shop_id, shop in shops.items())
-    fee = NO_FEE
-    if zone_fee is not None and groups:
-        fee = delivery_fee(zone_fee, [group.new_books for group in groups], today)
-    return Quote(basket_id, groups, fee)
+    quote = Quote(basket_id, groups, NO_FEE)
+    return replace(quote, fee=quote.fee_with(zone_fee, today)) if zone_fee is not None and groups else quote
 
 
 def _commission_rates(session: Session, merchant_ids: set[int], on: date) -> dict[int, int]:

@@ -12,6 +12,7 @@ from basket.quoting import Quote, quote_basket
 from basket.schemas import AddLine, ChangeLine
 from basket.views.visitor import find_basket, get_or_open_basket, keep_nothing
 from marketplace.accounts.views import local_address
+from marketplace.clock import local_day
 from marketplace.delivery.bookings import promise
 from marketplace.errors import MarketplaceError, NotFound
 from marketplace.hall import the_hall
@@ -108,14 +109,16 @@ def _page(
     details: dict[str, object] | None = None,
 ) -> ResponseReturnValue:
     hall = the_hall()
+    now = hall.clock.now()
     with hall.database.reading() as session:
         basket_id = find_basket(session)
         quote = _quote(basket_id, session) if basket_id is not None else None
-        delivery = promise(session, now=hall.clock.now())
+        delivery = promise(session, now=now)
     body = render_template(
         "basket/basket.html",
         quote=quote,
         delivery=delivery,
+        fee=quote.fee_with(delivery.fee, local_day(now)) if quote and delivery else None,
         codes=codes,
         details=details or {},
         typed=typed or {},

@@ -16,6 +16,7 @@ from basket.models import Checkout
 from basket.quoting import Quote, quote_basket
 from basket.rules import HOLD
 from basket.views.visitor import find_basket, keep_nothing
+from marketplace.clock import local_day
 from marketplace.delivery import bookings
 from marketplace.errors import GatewayError, MarketplaceError
 from marketplace.geo import FoundAddress
@@ -154,13 +155,15 @@ def _place_page(
     found: Sequence[FoundAddress] = (),
     status: int | None = None,
 ) -> ResponseReturnValue:
+    now = the_hall().clock.now()
+    promise = bookings.promise(session, now=now)
     body = render_template(
         "basket/place.html",
         quote=desk.quote,
         typed=typed,
         codes=codes,
         pins=[(pin_of(place), place) for place in found],
-        delivery=bookings.promise(session, now=the_hall().clock.now()),
+        fee=desk.quote.fee_with(promise.fee, local_day(now)) if promise else None,
     )
     return body, status or (422 if codes else 200)
 
@@ -207,15 +210,15 @@ def _slot_page(session: Session, desk: Desk, codes: dict[str, list[str]]) -> Res
     checkout = desk.checkout
     at = (checkout.lat, checkout.lon) if checkout.lat is not None and checkout.lon is not None else None
     zone = bookings.find_zone(session, postcode=checkout.postcode, at=at)
-    slots = (
-        bookings.slots_of(session, zone_id=zone.id, now=the_hall().clock.now(), load=desk.quote.load) if zone else ()
-    )
+    now = the_hall().clock.now()
+    slots = bookings.slots_of(session, zone_id=zone.id, now=now, load=desk.quote.load) if zone else ()
     shown = slots if "autres" in request.args or codes else slots[:SLOTS_FIRST]
     body = render_template(
         "basket/slot.html",
         quote=desk.quote,
         checkout=checkout,
         slots=shown,
+        fees={slot.id: desk.quote.fee_with(slot.fee, local_day(now)) for slot in shown},
         has_more=len(shown) < len(slots),
         codes=codes,
         typed={"slot_id": checkout.slot_id},

@@ -111,6 +111,22 @@ def k50_one_button_obliges_to_pay(page: Snapshot) -> Said:
     yield None if len(buttons) == int(is_check) else f"{len(buttons)} buttons oblige to pay"
 
 
+def k51_the_fee_stays_the_same(pages: list[Snapshot]) -> Said:
+    """What the step of the slot shows is what the check page charges, to the cent."""
+    shown: dict[tuple[str, str], set[str]] = {}
+    for page in pages:
+        if page.method == "GET" and page.endpoint == "checkout.slot" and page.tree.css(".choice"):
+            shown[page.visitor, page.language] = {words(price) for price in page.tree.css(".choice .aside")}
+    for page in pages:
+        fees = shown.get((page.visitor, page.language))
+        rows = [
+            row for row in page.tree.css(".receipt tr") if re.search("Livraison commune|Shared delivery", words(row))
+        ]
+        if page.endpoint == "checkout.check" and fees and rows:
+            charged = words(rows[0].css_first("td"))
+            yield None if fees == {charged} else f"{sorted(fees)} beside the slots, {charged} on the check page"
+
+
 def k52_goods_stand_in_their_shops_group(page: Snapshot) -> Said:
     """Every line of goods stands in a section headed by its shop, which names its seller."""
     for lines in page.tree.css("ul.items"):
