@@ -29,7 +29,7 @@ LONG_WORD = "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz"
 ADDRESS = {"mode": "delivery", "street": "12 rue de Montmoreau", "postcode": "16000", "city": "Angoulême"}
 PERSON = {"name": "Jeanne Martin", "phone": "06 39 98 12 34", "email": "jeanne@example.org", "shortage": "refund"}
 #: Where those who work here go; the market itself has been seen.
-ROOMS = ("accounts.", "merchant.", "coordinator.", "courier.")
+ROOMS = ("accounts.", "merchant.", "coordinator.", "courier.", "attention.")
 HOSTILE = "<script>alert(1)</script>\u202e' OR 1=1 --"
 
 

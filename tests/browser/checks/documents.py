@@ -17,7 +17,7 @@ LANGUAGES = {"fr", "en"}
 ERROR_WORD = {"fr": "Erreur : ", "en": "Error: "}
 STEP = {"fr": r"étape [1-4] sur 4", "en": r"step [1-4] of 4"}
 STEPS = ("basket.show", "checkout.place", "checkout.slot", "checkout.contact", "checkout.check")
-ROOMS = ("merchant.", "coordinator.", "courier.")
+ROOMS = ("merchant.", "coordinator.", "courier.", "attention.")
 FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]"
 
 
