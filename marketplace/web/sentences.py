@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from flask import Flask, current_app
@@ -18,7 +19,8 @@ def sentence(code: str, **details: object) -> str:
     module = current_app.jinja_env.get_template(TEMPLATE).module
     macro = getattr(module, code if has_sentence(code) else "refused")
     wanted = {name: details[name] for name in macro.arguments if name in details}
-    return " ".join(str(macro(**wanted)).split())
+    # Only the template's own line breaks go: French typesetting's fixed spaces stay.
+    return " ".join(re.split(r"[ \t\n]+", str(macro(**wanted)).strip()))
 
 
 def worded(

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy.orm import Session
 
 from marketplace.money import Money
-from merchants.models import Merchant, Product, Shop, Variant
+from merchants.models import Merchant, PriceChange, Product, Shop, StockMove, Variant
 from merchants.search.find import Found, find_products
 from merchants.search.index import index_products
 
@@ -52,18 +52,20 @@ class Market:
         )  # fmt: skip
         self.session.add(product)
         self.session.flush()
-        self.session.add(
-            Variant(
-                product_id=product.id,
-                shop_id=shop_id,
-                reference=f"v{product.id}",
-                price=Money(500),
-                ean=ean,
-                on_hand_qty=3,
-                net_amount=None,
-                net_unit=None,
-            )  # fmt: skip
+        variant = Variant(
+            product_id=product.id,
+            shop_id=shop_id,
+            reference=f"v{product.id}",
+            price=Money(500),
+            ean=ean,
+            on_hand_qty=3,
+            net_amount=None,
+            net_unit=None,
         )
+        self.session.add(variant)
+        self.session.flush()
+        self.session.add(PriceChange(variant_id=variant.id, price=variant.price, at=AT, actor="test"))
+        self.session.add(StockMove(variant_id=variant.id, qty=3, reason="opening", at=AT, actor="test"))
         self.session.flush()
         return product
 
