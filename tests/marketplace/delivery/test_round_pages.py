@@ -229,7 +229,7 @@ def test_an_unticked_parcel_keeps_what_was_ticked_and_asks_once_more(
         ({"code": "12"}, "Écrivez les quatre chiffres que la personne vous montre."),
         ({"code": "１２３４"}, "Écrivez les quatre chiffres que la personne vous montre."),
         ({"code": "12345"}, "Écrivez les quatre chiffres que la personne vous montre."),
-        ({"receiver": "x" * 81}, "Raccourcissez «\u00a0Nom de la personne qui reçoit\u00a0»."),
+        ({"receiver": "x" * 81}, "Raccourcissez « Nom de la personne qui reçoit »."),
         ({"receiver": "Paul\x00"}, "Retirez les signes invisibles"),
         ({}, "Écrivez les quatre chiffres, ou le nom de la personne qui reçoit."),
         ({"code": "1234", "surprise": "1"}, "Ce champ n’est pas attendu ici."),
