@@ -12,8 +12,10 @@ import logging
 import signal
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import procrastinate
@@ -123,16 +125,18 @@ def create_worker(app: Flask) -> procrastinate.App:
     return worker
 
 
-def run_worker(app: Flask, *, until_idle: bool = False, lease_s: float = LEASE_S) -> None:
-    """Work on jobs until told to stop; `until_idle` returns when nothing is due (tests, scripts).
+def run_worker(app: Flask, *, lease_s: float = LEASE_S) -> None:
+    """Work on jobs until told to stop. A job whose worker has not been heard for `lease_s` is run again."""
+    asyncio.run(_work_until_told(create_worker(app), lease_s))
 
-    A job whose worker has not been heard for `lease_s` is run again.
-    """
+
+def work_until_idle(app: Flask) -> None:
+    """Work on jobs until nothing is due (tests, scripts)."""
     worker = create_worker(app)
-    if until_idle:
-        worker.run_worker(wait=False, install_signal_handlers=False, listen_notify=False, concurrency=1, name="idle")
-    else:
-        asyncio.run(_work_until_told(worker, lease_s))
+    work = partial(worker.run_worker, wait=False, install_signal_handlers=False, listen_notify=False, concurrency=1)
+    # In a thread of its own: the caller's may have an event loop already, as with a browser that playwright drives.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work, name="idle").result()
 
 
 async def _work_until_told(worker: procrastinate.App, lease_s: float) -> None:
@@ -189,4 +193,4 @@ async def _retry_stalled_jobs(worker: procrastinate.App, lease_s: float) -> None
         await asyncio.sleep(lease_s / 3)
 
 
-__all__ = ["create_worker", "periodic", "publish", "run_worker", "subscribe"]
+__all__ = ["create_worker", "periodic", "publish", "run_worker", "subscribe", "work_until_idle"]

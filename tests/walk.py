@@ -17,7 +17,7 @@ from marketplace.db import Database
 from marketplace.delivery.models import Round, Slot, Zone
 from marketplace.hall import Hall
 from marketplace.ids import new_token
-from marketplace.jobs import run_worker
+from marketplace.jobs import work_until_idle
 from marketplace.money import Money
 from marketplace.payments import service as payments
 from marketplace.payments.models import MerchantAccount, Payment
@@ -237,7 +237,7 @@ def pay(hall: Hall, sandbox: Sandbox, placed: orders.PlacedOrder) -> None:
 
 def work(hall: Hall) -> None:
     """The worker does all that is due."""
-    run_worker(create_app(hall), until_idle=True)
+    work_until_idle(create_app(hall))
 
 
 def book_payments(sandbox: Sandbox) -> list[dict[str, Any]]:

@@ -96,7 +96,7 @@ def test_more_than_the_shelf_holds_is_refused_with_what_is_left(buyer: Buyer, to
     problem = buyer.call("POST", f"baskets/{basket_id}/lines", {"variant_id": town.variant("F2")}, 409)
     assert (problem["code"], problem["details"]) == ("too_many", {"left": 1})
     assert problem["type"] == "urn:marche-commun:too_many"
-    assert problem["detail"] == "Choisissez une quantité plus petite : il en reste 1."
+    assert problem["detail"] == "Choisissez une quantité plus petite\N{NO-BREAK SPACE}: il en reste 1."
 
 
 def test_a_product_with_variants_wants_one_named(buyer: Buyer, hall: Hall, town: Town) -> None:

@@ -13,7 +13,7 @@ from marketplace.clock import FixedClock
 from marketplace.delivery import riding
 from marketplace.delivery.models import Booking
 from marketplace.hall import Hall
-from marketplace.jobs import run_worker
+from marketplace.jobs import work_until_idle
 from marketplace.payments.models import Share
 from tests.basket.counter import Paid
 from tests.marketplace.delivery.district import (
@@ -82,11 +82,11 @@ def ride(hall: Hall, town: Town, paid: Paid, clock: FixedClock) -> Ride:
 
 def test_what_is_on_board_travels_and_what_is_handed_over_may_be_paid_out(ride: Ride, app: Flask) -> None:
     ride.collect()
-    run_worker(app, until_idle=True)
+    work_until_idle(app)
     order, parts, shares = ride.states()
     assert (order, set(parts.values()), set(shares.values())) == ("confirmed", {"handed_over"}, {"planned"})
     ride.deliver()
-    run_worker(app, until_idle=True)
+    work_until_idle(app)
     order, parts, shares = ride.states()
     assert (order, set(parts.values())) == ("completed", {"delivered"})
     assert "planned" not in shares.values()
@@ -102,12 +102,12 @@ def test_learning_of_the_handover_before_the_collection_loses_nothing(ride: Ride
                 " WHERE task_name LIKE '%take_along'"
             )
         )
-    run_worker(app, until_idle=True)
+    work_until_idle(app)
     assert ride.states()[:2] == ("completed", {"merchant:fromagerie": "delivered", "merchant:librairie": "delivered"})
     with ride.hall.database.transaction() as session:
         session.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL"))
         events_before = len(session.scalars(select(OrderEvent.id)).all())
-    run_worker(app, until_idle=True)
+    work_until_idle(app)
     with ride.hall.database.reading() as session:
         assert len(session.scalars(select(OrderEvent.id)).all()) == events_before
 
@@ -115,7 +115,7 @@ def test_learning_of_the_handover_before_the_collection_loses_nothing(ride: Ride
 def test_a_shop_whose_parcel_was_missing_is_not_paid_out(ride: Ride, app: Flask) -> None:
     ride.collect(missing="librairie")
     ride.deliver()
-    run_worker(app, until_idle=True)
+    work_until_idle(app)
     order, parts, shares = ride.states()
     assert order == "confirmed", "a person has to look at it"
     assert parts == {"merchant:fromagerie": "delivered", "merchant:librairie": "received"}

@@ -7,7 +7,6 @@ import logging
 import socket
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from marketplace.clock import FixedClock
 from marketplace.db import Database
 from marketplace.geo import Geocoder
 from marketplace.hall import Hall
-from marketplace.jobs import run_worker
+from marketplace.jobs import work_until_idle
 from marketplace.mail import Mailer
 from marketplace.payments.gateway import Gateway
 from marketplace.settings import Settings
@@ -79,9 +78,8 @@ class LiveTown:
     townsfolk_url: str
 
     def work(self) -> None:
-        """The worker does all that is due. In a thread of its own: beside a browser this one has a loop already."""
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(run_worker, self.app, until_idle=True).result()
+        """The worker does all that is due."""
+        work_until_idle(self.app)
 
     def letters_to(self, address: str) -> list[dict[str, Any]]:
         """What the post brought to an address, newest first."""

@@ -22,7 +22,7 @@ from marketplace.db import Database
 from marketplace.delivery import bookings
 from marketplace.delivery.models import Booking, Round, Slot
 from marketplace.hall import Hall
-from marketplace.jobs import run_worker
+from marketplace.jobs import work_until_idle
 from marketplace.ledger.models import Posting
 from marketplace.money import Money
 from marketplace.payments import service as payments
@@ -179,7 +179,7 @@ def pay_again(hall: Hall, code: str, token: str) -> int:
 
 
 def work_off(hall: Hall) -> None:
-    run_worker(create_app(hall), until_idle=True)
+    work_until_idle(create_app(hall))
 
 
 def send_share(hall: Hall, share_id: int) -> None:

@@ -21,7 +21,7 @@ from marketplace.delivery.rounds import close_round, hand_out
 from marketplace.delivery.rules import Load
 from marketplace.errors import FieldError
 from marketplace.hall import Hall
-from marketplace.jobs import run_worker
+from marketplace.jobs import work_until_idle
 from tests.marketplace.delivery.district import District, add_person, add_vehicle, book
 
 
@@ -92,7 +92,7 @@ def test_the_worker_plans_what_the_coordinator_asked_for(
 ) -> None:
     fill_and_close(hall, district, clock)
     ask(hall, district, clock)
-    run_worker(app, until_idle=True)
+    work_until_idle(app)
     with hall.database.reading() as session:
         assert session.get_one(Round, district.round_id).state == "planned"
         assert session.scalars(select(RoundEvent.event).order_by(RoundEvent.id)).all() == [
