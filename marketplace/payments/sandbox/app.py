@@ -10,10 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, request
-from flask_babel import Babel
 from werkzeug.exceptions import HTTPException
 
-import marketplace
 from marketplace.payments.sandbox import controls, pages
 from marketplace.payments.sandbox.api import HAL, api
 from marketplace.payments.sandbox.book import Book
@@ -24,6 +22,7 @@ from marketplace.payments.sandbox.organizations import Organization, connect
 from marketplace.payments.sandbox.refusals import ApiRefusal
 from marketplace.payments.sandbox.server_state import ServerState, state_of
 from marketplace.payments.sandbox.shapes import Profile
+from marketplace.web.language import bind_sentences
 
 DEFAULT_KEY = "test_sandbox"
 DEFAULT_MERCHANT = "Le marché commun"
@@ -78,12 +77,7 @@ def create_sandbox(options: Options) -> Flask:
         time_factor=options.time_factor,
         public_url=options.public_url.rstrip("/") if options.public_url else None,
     )
-    Babel(
-        app,
-        default_locale="fr",
-        locale_selector=pages.page_locale,
-        default_translation_directories=str(Path(marketplace.__file__).parent / "translations"),
-    )
+    bind_sentences(app)
     app.register_blueprint(api)
     app.register_blueprint(pages.pages)
     app.register_blueprint(controls.controls)

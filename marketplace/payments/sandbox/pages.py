@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request, url_for
-from flask_babel import format_currency, get_babel
+from babel.numbers import format_currency
+from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from marketplace.payments.sandbox import lifecycle, payments
 from marketplace.payments.sandbox.bodies import split_url
 from marketplace.payments.sandbox.server_state import state_of
+from marketplace.web.language import current_language, speaking
 
 pages = Blueprint("pages", __name__)
 
@@ -24,22 +25,20 @@ CHOICES = {
 }
 
 
-def page_locale() -> str:
-    """The payment's language where the page is about one and a translation exists; French otherwise."""
-    locale: str = g.get("page_locale", "fr")
-    return locale
-
-
 @pages.app_template_filter("money")
 def money(cents: int, currency: str) -> str:
     """Cents as people here write them: 44,29 €."""
-    return format_currency(Decimal(cents) / 100, currency)
+    return _currency(Decimal(cents) / 100, currency)
 
 
 @pages.app_template_filter("mollie_money")
 def mollie_money(amount: dict[str, str]) -> str:
     """One of the API's amounts as people here write them."""
-    return format_currency(Decimal(amount["value"]), amount["currency"])
+    return _currency(Decimal(amount["value"]), amount["currency"])
+
+
+def _currency(amount: Decimal, currency: str) -> str:
+    return format_currency(amount, currency, locale="en_GB" if current_language() == "en" else "fr_FR")
 
 
 @pages.get("/checkout/<payment_id>")
@@ -99,18 +98,16 @@ def _payment_page(payment_id: str, *, status: int = 200, unclear: bool = False) 
         payment = payments.find(db, payment_id)
     if payment is None:
         return error_page(404)
-    wanted = str(payment.request.get("locale"))[:2]
-    if wanted in {locale.language for locale in get_babel().instance.list_translations()}:
-        g.page_locale = wanted
     profiles = {profile.id: profile for profile in state.profiles.values()}
     profile = profiles.get(payment.profile_id)
-    page = render_template(
-        "sandbox/payment.html",
-        payment=payment,
-        merchant=profile.name if profile else "",
-        unclear=unclear,
-        lang=page_locale(),
-    )
+    with speaking(str(payment.request.get("locale"))[:2]):
+        page = render_template(
+            "sandbox/payment.html",
+            payment=payment,
+            merchant=profile.name if profile else "",
+            unclear=unclear,
+            lang=current_language(),
+        )
     # Chromium holds form-action against the redirect that follows the form too, so the shop must be named.
     origins = [parts[0] for parts in map(split_url, (payment.return_url, payment.cancel_url)) if parts]
     return _sealed(page, status, " ".join(dict.fromkeys(["form-action 'self'", *origins])))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -27,7 +25,7 @@ from marketplace.db import Database
 from marketplace.hall import Hall
 from marketplace.money import Money
 from marketplace.web import filters
-from marketplace.web.language import _catalogue, speaking
+from marketplace.web.language import speaking
 from marketplace.web.sentences import TEMPLATE, sentence
 from merchants.models import Product
 from merchants.search.index import index_products
@@ -190,14 +188,6 @@ def test_one_thing_has_one_name_in_english() -> None:
         r"\b(cart|store|stores|pick-up point|click and collect|shipping|e-mail|postal code|zip)\b", re.I
     )
     assert [form for form in english() if other_names.search(form)] == []
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> Iterator[None]:
-    """As `make test` does before; so that a single test can be asked for too."""
-    subprocess.run(["sh", str(ROOT / "tools" / "translations.sh")], check=True, timeout=120)
-    _catalogue.cache_clear()
-    yield
 
 
 @pytest.fixture
