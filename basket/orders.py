@@ -190,6 +190,7 @@ def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> Place
             quote.fee.total,
         ),
         redirect_url=f"{command.site_url}/commande/{code}/{token}?retour=1",
+        language=command.language,
         provider_env=command.provider_env,
         now=now,
     )
@@ -456,6 +457,7 @@ def pay_again(session: Session, *, code: str, token: str, provider_env: str, sit
         description=f"Commande {code}",
         shares=split(tuple(parts), order.delivery_fee),
         redirect_url=f"{site_url}/commande/{code}/{token}?retour=1",
+        language=order.language,
         provider_env=provider_env,
         now=now,
     )

@@ -64,6 +64,8 @@ class Payment(Base):
     provider_id: Mapped[str | None]
     idempotency_key: Mapped[str] = mapped_column(unique=True)
     redirect_url: Mapped[str]
+    #: Whose words the payment page speaks: that of the person who ordered.
+    language: Mapped[Key] = mapped_column(server_default="fr")
     checkout_url: Mapped[str | None]
     created_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]

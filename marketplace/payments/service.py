@@ -36,6 +36,8 @@ from marketplace.payments.rules import ENDED, KEY_WINDOW, NEXT, Claim, PlannedSh
 
 log = logging.getLogger(__name__)
 
+#: Our languages as the provider names them.
+LOCALES = {"fr": "fr_FR", "en": "en_GB"}
 #: Postings are the machine's unless a person asked.
 MACHINE = "payments"
 
@@ -62,6 +64,7 @@ def request_payment(
     description: str,
     shares: Sequence[PlannedShare],
     redirect_url: str,
+    language: str,
     provider_env: str,
     now: datetime,
 ) -> Payment:
@@ -85,6 +88,7 @@ def request_payment(
         provider_env=provider_env,
         idempotency_key=new_token(),
         redirect_url=redirect_url,
+        language=language,
         created_at=now,
         next_poll_at=next_poll(now, 0, now),
     )
@@ -148,6 +152,7 @@ def _request_of(hall: Hall, payment: Payment) -> PaymentRequest:
         amount=payment.amount,
         description=payment.description,
         redirect_url=payment.redirect_url,
+        locale=LOCALES[payment.language],
         webhook_url=f"{base}/paiements/avis/{payment.token}" if base else None,
         metadata={"payment_key": payment.idempotency_key, "reference": payment.reference},
     )

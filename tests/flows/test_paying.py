@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -60,6 +61,19 @@ def test_a_paid_order_over_three_shops_is_split_to_the_cent(hall: Hall, town: To
         assert session.scalars(select(Booking.state)).all() == ["confirmed"]
         assert session.scalars(select(SubOrder.state)).all() == ["received"] * 3
         assert session.scalars(select(Line.id)).all() == []
+
+
+@pytest.mark.parametrize(("language", "title"), [("fr", "Payer votre commande"), ("en", "Pay for your order")])
+def test_the_payment_page_speaks_the_residents_language(
+    language: str, title: str, hall: Hall, town: Town, sandbox: Sandbox
+) -> None:
+    with hall.database.transaction() as session:
+        basket_id = fill_basket(session, {town.variant("L1"): 1}, now=hall.clock.now())
+        command = replace(order_command(basket_id), language=language)
+        placed = orders.place_order(session, command, clock=hall.clock)
+    page = sandbox.http.get(payments.open_at_provider(hall, placed.payment_id) or "", timeout=10)
+    assert f'<html lang="{language}">' in page.text
+    assert title in page.text
 
 
 def test_after_hand_over_each_merchant_gets_one_route(hall: Hall, town: Town, sandbox: Sandbox) -> None:
