@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,12 +46,27 @@ class Geocoder:
 
         GatewayError (not permanent) when the service is down, slow, or answers something else.
         """
-        try:
+        with _trouble_as_gateway_error():
             answers = self._service.geocode(f"{street} {postcode} {city}", limit=limit, exactly_one=False)
-            found = [_read(answer.raw) for answer in answers or ()]
-        except (GeopyError, KeyError, TypeError, ValueError, AttributeError) as trouble:
-            raise GatewayError(f"geocoder: {trouble}", permanent=False) from trouble
-        return found[:limit]
+            return [_read(answer.raw) for answer in answers or ()][:limit]
+
+    def near(self, lat: float, lon: float) -> FoundAddress | None:
+        """The known address nearest to a point, in degrees; None where there is none around.
+
+        GatewayError as for `find`. Its `score` falls with the distance, so that `is_sure` says nothing here.
+        """
+        with _trouble_as_gateway_error():
+            answer = self._service.reverse((lat, lon))
+            return None if answer is None else _read(answer.raw)
+
+
+@contextmanager
+def _trouble_as_gateway_error() -> Iterator[None]:
+    """Whatever goes wrong between us and the service, said without its address: a home stands in that."""
+    try:
+        yield
+    except (GeopyError, KeyError, IndexError, TypeError, ValueError, AttributeError) as trouble:
+        raise GatewayError(f"geocoder: {type(trouble).__name__}", permanent=False) from trouble
 
 
 def _read(raw: dict[str, Any]) -> FoundAddress:

@@ -55,7 +55,7 @@ def door() -> ResponseReturnValue:
     return redirect(url_for("world.box"))
 
 
-@world.get("/geocodage/search")
+@world.get("/geocodage/search", strict_slashes=False)
 def search() -> ResponseReturnValue:
     """The places that `q` may mean, as the national geocoder answers."""
     question = request.args.get("q", "").strip()
@@ -66,7 +66,7 @@ def search() -> ResponseReturnValue:
     return collection(gazetteer.search(question, limit), query=question, limit=limit)
 
 
-@world.get("/geocodage/reverse")
+@world.get("/geocodage/reverse", strict_slashes=False)
 def reverse() -> ResponseReturnValue:
     """The addresses near a point, as the national geocoder answers."""
     lat, lon = (request.args.get(key, math.nan, type=float) for key in ("lat", "lon"))

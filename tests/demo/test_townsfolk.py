@@ -14,7 +14,7 @@ from geopy.geocoders import BANFrance
 from demo.townsfolk.letterbox import Letterbox
 from demo.townsfolk.server import Townsfolk
 from marketplace.errors import GatewayError
-from marketplace.geo import FoundAddress, Geocoder
+from marketplace.geo import FoundAddress, Geocoder, distance_m
 from marketplace.mail import Letter, Mailer
 
 
@@ -171,6 +171,51 @@ def test_a_point_on_the_map_has_an_address(townsfolk: Townsfolk) -> None:
     assert service.reverse((48.85, 2.35)) is None
 
 
+def test_a_pin_is_named_by_the_house_beside_it(geocoder: Geocoder) -> None:
+    near = geocoder.near(45.64886, 0.15844)
+    assert near is not None
+    assert (near.label, near.precision) == ("14 Rue Hergé 16000 Angoulême", "housenumber")
+    assert (near.street, near.postcode, near.city) == ("14 Rue Hergé", "16000", "Angoulême")
+    assert distance_m((near.lat, near.lon), (45.64886, 0.15844)) == pytest.approx(0.5, abs=0.1)
+
+
+def test_far_from_every_street_a_pin_has_no_name(geocoder: Geocoder) -> None:
+    assert geocoder.near(48.85, 2.35) is None
+    assert geocoder.near(-90, 180) is None
+
+
+def test_a_point_answers_in_the_national_geocoders_shape(townsfolk: Townsfolk) -> None:
+    answer = get(townsfolk, "/geocodage/reverse/", lat="45.64886", lon="0.15844").json()
+    assert answer == {
+        "type": "FeatureCollection",
+        "version": "draft",
+        "features": [
+            {
+                "type": "Feature",
+                "geometry": {"type": "Point", "coordinates": [0.158446, 45.648858]},
+                "properties": {
+                    "label": "14 Rue Hergé 16000 Angoulême",
+                    "score": 0.999474,
+                    "housenumber": "14",
+                    "id": "16015_0047_00014",
+                    "type": "housenumber",
+                    "name": "14 Rue Hergé",
+                    "postcode": "16000",
+                    "citycode": "16015",
+                    "city": "Angoulême",
+                    "context": "16, Charente, Nouvelle-Aquitaine",
+                    "importance": 0.5,
+                    "street": "Rue Hergé",
+                    "distance": 1,
+                },
+            }
+        ],
+        "attribution": "demo",
+        "licence": "AGPL-3.0-or-later",
+        "limit": 1,
+    }
+
+
 @pytest.mark.parametrize(
     ("path", "params"),
     [
@@ -179,6 +224,8 @@ def test_a_point_on_the_map_has_an_address(townsfolk: Townsfolk) -> None:
         ("/geocodage/search", {"q": "a" * 201}),
         ("/geocodage/reverse", {"lat": "45"}),
         ("/geocodage/reverse", {"lat": "nan", "lon": "inf"}),
+        ("/geocodage/reverse", {"lat": "91", "lon": "0"}),
+        ("/geocodage/reverse", {"lat": "x", "lon": ""}),
     ],
 )
 def test_half_a_question_is_refused_in_words(townsfolk: Townsfolk, path: str, params: dict[str, str]) -> None:
@@ -279,5 +326,11 @@ def test_without_townsfolk_the_hall_says_that_nobody_answers(tmp_path: Path) -> 
     thread.join()
     with pytest.raises(GatewayError):
         Mailer(host="127.0.0.1", port=gone.smtp_port, sender="a@example.org").send(LETTER)
-    with pytest.raises(GatewayError):
-        Geocoder(scheme="http", domain=f"{gone.url.removeprefix('http://')}/geocodage").find("14 rue Hergé", "", "")
+    nobody = Geocoder(scheme="http", domain=f"{gone.url.removeprefix('http://')}/geocodage")
+    with pytest.raises(GatewayError) as searched:
+        nobody.find("14 rue Hergé", "", "")
+    with pytest.raises(GatewayError) as asked:
+        nobody.near(45.64886, 0.15844)
+    # An error's text ends in logs, where nobody's home belongs.
+    assert "Herg" not in str(searched.value)
+    assert "45.64" not in str(asked.value)
