@@ -268,6 +268,16 @@ def test_the_same_key_with_another_body_is_refused(buyer: Buyer, hall: Hall, tow
     assert orders_qty(hall) == 2
 
 
+def test_a_program_s_key_opens_its_order_to_nobody_on_the_pages(buyer: Buyer, client: FlaskClient, town: Town) -> None:
+    """A visitor could otherwise try keys that programs are fond of, and be led to another household's order."""
+    buyer.order(order_of(buyer.fill(town.variant("F1"))), Idempotency_Key="order-1")
+    token = client.get("/aide").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    for key in ("api:order-1", "order-1", "api:"):
+        form = {"checkout_key": key, "seen_total_cents": "1", "accepts_terms": "1", "csrf_token": token}
+        answer = client.post("/commande/verifier", data=form)
+        assert (answer.status_code, answer.location) == (303, "/panier"), key
+
+
 def test_without_a_key_each_call_is_an_order_of_its_own(buyer: Buyer, hall: Hall, town: Town) -> None:
     sent = order_of(buyer.fill(town.variant("F1")))
     assert buyer.order(sent)["code"] != buyer.order(sent)["code"]
