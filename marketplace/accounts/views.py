@@ -17,6 +17,9 @@ from marketplace.web.access import everyone, open_to, signed_in
 
 blueprint = Blueprint("accounts", __name__)
 
+#: Longer than any address of ours; browsers and proxies give up on a Location far beyond.
+LONGEST_ADDRESS = 2000
+
 
 @blueprint.get("/connexion", endpoint="sign_in")
 @open_to(everyone)
@@ -64,6 +67,8 @@ def home() -> ResponseReturnValue:
 
 def local_address(target: str) -> str | None:
     """`target` if it stays on this site, else None: no link of ours leads a person elsewhere (S26)."""
+    if len(target) > LONGEST_ADDRESS or not target.isprintable():
+        return None
     try:
         parts = urlsplit(target)
     except ValueError:  # no address at all, as "//["
