@@ -152,6 +152,15 @@ class ShopCard:
 
 
 @dataclass(frozen=True, slots=True)
+class ShopPlace:
+    """A shop as a landmark; `at` is (lat, lon)."""
+
+    name: str
+    awning: int
+    at: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class ShopPage:
     """Everything that a shop's page says. A paused shop has a page that says so, and sells nothing."""
 
@@ -278,6 +287,15 @@ def list_shops(session: Session) -> tuple[ShopCard, ...]:
     return tuple(ShopCard(*row) for row in session.execute(_SHOPS))
 
 
+def shop_places(session: Session) -> tuple[ShopPlace, ...]:
+    """Where the open shops are, by name."""
+    query = select(Shop.name, Shop.awning, Shop.lat, Shop.lon).where(Shop.state == "open")
+    return tuple(
+        ShopPlace(row.name, row.awning, (row.lat, row.lon))
+        for row in session.execute(query.order_by(Shop.sort_name, Shop.id))
+    )
+
+
 def get_shop(session: Session, slug: str) -> ShopPage:
     """A shop, open or paused; NotFound for a slug that no shop has."""
     row = session.execute(_SHOP, {"slug": slug}).one_or_none()
@@ -351,12 +369,11 @@ def _card(
 
 #: The variant whose price a card shows is the cheapest that is left, else the cheapest; a product without any is not
 #: for sale and falls out of the join.
-_CARDS = """
+_CARD = """
     SELECT product.id, product.name, product.kind, product.drawing, shop.slug, shop.name, shop.awning,
            shown.price, shown.net_amount, shown.net_unit, shown.highest_price, shown.available_qty,
-           product_search.score
-    FROM product_search
-    JOIN product ON product.id = product_search.product_id
+"""
+_SHOWN = """
     JOIN shop ON shop.id = product.shop_id
     CROSS JOIN LATERAL (
         SELECT price, net_amount, net_unit, max(price) OVER () AS highest_price,
@@ -368,7 +385,9 @@ _CARDS = """
     ) AS shown
     WHERE product.is_published AND shop.state = 'open'
 """
-_BY_ID = text(" ".join((_CARDS, "AND product_search.product_id = ANY (CAST(:ids AS bigint[]))")))
+_CARDS = f"""{_CARD} product_search.score
+    FROM product_search JOIN product ON product.id = product_search.product_id {_SHOWN}"""
+_BY_ID = text(f"{_CARD} 0 AS score FROM product {_SHOWN} AND product.id = ANY (CAST(:ids AS bigint[]))")
 _PRODUCT = text(
     """
     SELECT product.id, product.name, product.kind, product.brand, product.description, product.drawing,

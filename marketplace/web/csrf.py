@@ -48,9 +48,11 @@ def protect() -> None:
 
 
 def _serializer() -> URLSafeTimedSerializer:
-    keys = [*current_app.config["SECRET_KEY_FALLBACKS"], current_app.config["SECRET_KEY"]]
-    return URLSafeTimedSerializer(keys, salt="csrf")
+    serializer: URLSafeTimedSerializer = current_app.extensions["csrf"]
+    return serializer
 
 
 def init(app: Flask) -> None:
+    keys = [*app.config["SECRET_KEY_FALLBACKS"], app.config["SECRET_KEY"]]
+    app.extensions["csrf"] = URLSafeTimedSerializer(keys, salt="csrf")
     app.add_template_global(csrf_token)

@@ -16,7 +16,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 from hashlib import blake2b
+from operator import itemgetter
 from typing import NamedTuple
 
 from merchants.search.french import Word, words
@@ -45,6 +47,7 @@ def static_score(product_id: int, draw: int) -> int:
     return _lot(f"score:{product_id}:{draw}") >> 12
 
 
+@lru_cache(8192)
 def shop_turn(shop_id: int, on: date) -> int:
     """The shop's place of the day when shops take turns."""
     return _lot(f"turn:{shop_id}:{on.isoformat()}")
@@ -80,13 +83,11 @@ def rank(hits: Iterable[Hit], asked: Sequence[Word], on: date) -> list[int]:
     """The products' ids, best first; the same on every page of a day."""
     sought = [(f" {word.accented} ", f" {word.form} ") for word in asked]
     taken: dict[tuple[int, int, int], int] = defaultdict(int)
-    turn_of: dict[int, int] = {}
     places = []
-    for hit in sorted(hits, key=lambda hit: (-hit.score, hit.product_id)):
+    by_score = sorted(sorted(hits, key=itemgetter(0)), key=itemgetter(2), reverse=True)
+    for hit in by_score:
         met = (hit.level, exactness(sought, hit.title_words))
         turn = taken[*met, hit.shop_id]
         taken[*met, hit.shop_id] += 1
-        if hit.shop_id not in turn_of:
-            turn_of[hit.shop_id] = shop_turn(hit.shop_id, on)
-        places.append((-met[0], -met[1], turn, turn_of[hit.shop_id], hit.product_id))
+        places.append((-met[0], -met[1], turn, shop_turn(hit.shop_id, on), hit.product_id))
     return [place[-1] for place in sorted(places)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -106,18 +105,21 @@ def listing() -> ResponseReturnValue:
         else:
             answer = _walk(session, asked)
         delivery = _delivery(session, hall.clock.now())
+    cards = [*answer["products"], *answer["corrected_products"]]
     page = render_template(
         "merchants/catalogue/listing.html",
         asked=asked,
         errors=errors,
         shop=shop,
+        kinds_here=list(dict.fromkeys(card.kind for card in cards)),
+        shops_here=list(dict.fromkeys(card.shop for card in cards)),
         delivery=delivery,
         **answer,
     )
     return page, 422 if errors else 200
 
 
-def _walk(session: Session, asked: Mapping[str, Any]) -> dict[str, object]:
+def _walk(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
     """The catalogue in the order of the draw."""
     products = list_products(
         session,
@@ -140,7 +142,7 @@ def _walk(session: Session, asked: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def _search(session: Session, asked: Mapping[str, Any], shop: ShopPage | None) -> dict[str, object]:
+def _search(session: Session, asked: Mapping[str, Any], shop: ShopPage | None) -> dict[str, Any]:
     """What answers the words; with `exact`, without what we took them for."""
     found = find_products(
         session,
@@ -304,12 +306,6 @@ def product_url(product_id: int, name: str) -> str:
     return f"{request.script_root}/produits/{product_id}-{slug(name)}"
 
 
-def listing_url(*, q: str = "", genre: str = "", boutique: str = "") -> str:
-    """What `url_for` would say of a narrower list; a search's page asks thirty times."""
-    asked = {name: value for name, value in (("q", q), ("genre", genre), ("boutique", boutique)) if value}
-    return f"{request.script_root}/produits?{urlencode(asked)}"
-
-
 def _delivery(session: Session, now: datetime) -> Promise | None:
     """The town's promise of delivery, at most a minute old."""
     kept: tuple[datetime, Promise | None] | None = current_app.extensions.get("catalogue.delivery")
@@ -333,4 +329,3 @@ def init(app: Flask) -> None:
     app.register_blueprint(blueprint)
     app.add_template_global(picture_url)
     app.add_template_global(product_url)
-    app.add_template_global(listing_url)
