@@ -5,14 +5,37 @@ Counts live in the process: with several processes a limit is that many times la
 
 from __future__ import annotations
 
-from flask import Flask
+from ipaddress import IPv6Address, ip_address
+
+from flask import Flask, request
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 
 from marketplace.settings import Settings
 
+#: One household gets that many bits of IPv6 to itself: counting single addresses would count nobody.
+IPV6_HOUSEHOLD_BITS = 64
+
+
+def caller(address: str) -> str:
+    """Whom a limit counts: an IPv4 address, the household that an IPv6 address belongs to, else the text itself."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    # A socket for both families names callers over IPv4 like this; they would all be one household.
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    kept_bits = 128 - IPV6_HOUSEHOLD_BITS
+    return f"{IPv6Address(int(found) >> kept_bits << kept_bits)}/{IPV6_HOUSEHOLD_BITS}"
+
+
 limiter = Limiter(
-    key_func=get_remote_address, storage_uri="memory://", headers_enabled=True, retry_after="delta-seconds"
+    key_func=lambda: caller(request.remote_addr or ""),
+    storage_uri="memory://",
+    headers_enabled=True,
+    retry_after="delta-seconds",
 )
 
 
