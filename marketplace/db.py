@@ -109,6 +109,7 @@ class Database:
             self.url,
             pool_size=pool_size,
             max_overflow=0,
+            hide_parameters=True,  # an error's text goes into the log; names, addresses and tokens do not (S54)
             pool_timeout=5,  # a page that waits longer for a connection is better refused than kept waiting
             connect_args={
                 "connect_timeout": 5,

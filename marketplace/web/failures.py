@@ -105,13 +105,18 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def _outside(error: GatewayError) -> ResponseReturnValue:
-    log.warning("outside trouble on %s: %s", request.path, error)
+    log.warning("outside trouble on %s: %s", _where(), error)
     return _later()
 
 
 def _busy(error: Exception) -> ResponseReturnValue:
-    log.warning("the database did not answer in time on %s: %s", request.path, error)
+    log.warning("the database did not answer in time on %s: %s", _where(), error)
     return _later()
+
+
+def _where() -> str:
+    """The page as its address is built, for the log: what stands in the address may open somebody's order (S54)."""
+    return f"{request.method} {request.url_rule or 'no page of ours'}"
 
 
 def _later() -> Response:
@@ -123,7 +128,7 @@ def _later() -> Response:
 def _crash(error: Exception) -> ResponseReturnValue:
     """Ours: said without details, with a number that the log knows too (I20)."""
     g.incident = secrets.token_hex(4)
-    log.exception("incident %s on %s %s", g.incident, request.method, request.path)
+    log.exception("incident %s on %s", g.incident, _where())
     return refuse(500, "http_500", sentence("http_500"), incident=g.incident)
 
 

@@ -76,3 +76,10 @@ def test_a_session_gives_up_on_locks_and_idle_transactions(session: Session) -> 
         "idle_in_transaction_session_timeout": "10s",
         "jit": "off",
     }
+
+
+def test_an_error_of_the_database_does_not_tell_what_was_written(empty_database: Database) -> None:
+    """Its text goes into the log, and what is written are names, addresses and tokens."""
+    with pytest.raises(DBAPIError, match="division by zero") as error, empty_database.reading() as session:
+        session.execute(text("SELECT 1 / 0 WHERE :typed <> ''"), {"typed": "12 rue de Montmoreau"})
+    assert "Montmoreau" not in str(error.value)
