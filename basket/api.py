@@ -30,6 +30,7 @@ from basket.api_schemas import (
 from basket.following import look_up
 from basket.orders import Address
 from basket.quoting import Quote, QuotedLine, QuotedShop, quote_basket
+from basket.views.visitor import keep_nothing
 from marketplace.delivery import bookings
 from marketplace.errors import FieldError, MarketplaceError, NotFound
 from marketplace.geo import FoundAddress
@@ -44,6 +45,7 @@ from merchants.api_schemas import NoQuery
 from merchants.queries import get_product
 
 blueprint = ApiBlueprint("basket_api", __name__, description="One basket, one order, one payment")
+blueprint.after_request(keep_nothing)
 
 #: What a program may do in a minute from one address: enough for the busiest hour of a till that serves a queue
 #: through us, too little to probe addresses or to hold the town's stock.

@@ -18,7 +18,7 @@ from marketplace.payments.models import Payment
 from merchants import stock
 from merchants.catalogue import ProductDraft, VariantDraft, change_price, put_product, withdraw_product
 from merchants.models import Shop, Variant
-from tests.buyer import CONTACT, Buyer, order_of
+from tests.buyer import CONTACT, V1, Buyer, order_of
 from tests.sandbox_server import Sandbox
 from tests.walk import NOW, Town
 
@@ -239,6 +239,13 @@ def test_an_order_opens_to_its_token_alone(buyer: Buyer, town: Town) -> None:
         assert buyer.get(f"{address}?token={wrong}", 404)["code"] == "not_found"
     buyer.get(f"orders/00000000?token={first['token']}", 404)
     buyer.get(f"orders/%00?token={first['token']}", 404)
+
+
+def test_no_copy_of_a_basket_or_an_order_is_kept(buyer: Buyer, client: FlaskClient, town: Town) -> None:
+    basket_id = buyer.fill(town.variant("F1"))
+    placed = buyer.order(order_of(basket_id, slot_id=town.slots[0]))
+    for address in (f"baskets/{basket_id}", f"orders/{placed['code']}?token={placed['token']}", "orders/0"):
+        assert client.get(f"{V1}/{address}").headers["Cache-Control"] == "no-store", address
 
 
 def test_the_same_key_and_body_give_the_same_answer(buyer: Buyer, hall: Hall, town: Town, sandbox: Sandbox) -> None:
