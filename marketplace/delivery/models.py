@@ -38,8 +38,17 @@ class Round(Base):
 
     __tablename__ = "round"
     __table_args__ = (
-        UniqueConstraint("zone_id", "collect_from_at"),
-        CheckConstraint("state IN ('open', 'closed', 'planning', 'planned', 'riding', 'done')", name="state_known"),
+        # One collecting time, one round; after one that was taken back there may be another.
+        Index(
+            "uq_round_one_per_collecting",
+            "zone_id",
+            "collect_from_at",
+            unique=True,
+            postgresql_where=text("state <> 'withdrawn'"),
+        ),
+        CheckConstraint(
+            "state IN ('open', 'closed', 'planning', 'planned', 'riding', 'done', 'withdrawn')", name="state_known"
+        ),
         CheckConstraint(
             "cut_off_at <= collect_from_at AND collect_from_at < collect_until_at", name="instants_in_order"
         ),

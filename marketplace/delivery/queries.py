@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from marketplace.accounts.models import RoleGrant, User
@@ -274,7 +274,10 @@ class Tracking:
 def rounds_from(session: Session, *, since: date, limit: int = 60) -> Sequence[RoundCard]:
     """The rounds of that day and later, soonest first."""
     ids = session.scalars(
-        select(Round.id).where(Round.on_date >= since).order_by(Round.collect_from_at, Round.id).limit(limit)
+        select(Round.id)
+        .where(Round.on_date >= since, Round.state != "withdrawn")
+        .order_by(Round.collect_from_at, Round.id)
+        .limit(limit)
     ).all()
     return _cards(session, ids)
 
@@ -284,15 +287,9 @@ def get_round_page(session: Session, *, round_id: int, now: datetime) -> RoundPa
     round_ = session.get(Round, round_id)
     if round_ is None:
         raise NotFound()
-    vehicles = session.execute(
-        select(Vehicle, User.name)
-        .join(User, Vehicle.courier_id == User.id)
-        .join(RoleGrant, (RoleGrant.user_id == User.id) & (RoleGrant.role == "courier"))
-        .where(User.is_active)
-        .order_by(User.name, Vehicle.id)
-    ).all()
+    vehicles = session.execute(vehicles_that_ride()).all()
     chosen = set(round_.plan_vehicle_ids)
-    capacities = tuple(_capacity(vehicle) for vehicle, _ in vehicles if vehicle.id in chosen)
+    capacities = tuple(capacity_of(vehicle) for vehicle, _ in vehicles if vehicle.id in chosen)
     lines = lines_of_round(session, round_id)
     rows = _booking_rows(session, round_, capacities)
     bookings: dict[int, list[BookingRow]] = {}
@@ -304,7 +301,7 @@ def get_round_page(session: Session, *, round_id: int, now: datetime) -> RoundPa
         left_out=tuple(row for row in rows if row.why is not None),
         lines=lines,
         couriers=tuple(
-            CourierChoice(vehicle.id, name, vehicle.kind, _capacity(vehicle), vehicle.id in chosen)
+            CourierChoice(vehicle.id, name, vehicle.kind, capacity_of(vehicle), vehicle.id in chosen)
             for vehicle, name in vehicles
         ),
         plan_note=round_.plan_note,
@@ -312,6 +309,17 @@ def get_round_page(session: Session, *, round_id: int, now: datetime) -> RoundPa
         plan_asked_at=round_.plan_asked_at,
         may_plan=may_ask_for_plan(round_.state, round_.plan_asked_at, now),
         may_reopen=may_reopen(round_.state, round_.cut_off_at, now),
+    )
+
+
+def vehicles_that_ride() -> Select[Vehicle, str]:
+    """Whoever can ride, with their vehicle, by name."""
+    return (
+        select(Vehicle, User.name)
+        .join(User, Vehicle.courier_id == User.id)
+        .join(RoleGrant, (RoleGrant.user_id == User.id) & (RoleGrant.role == "courier"))
+        .where(User.is_active)
+        .order_by(User.name, Vehicle.id)
     )
 
 
@@ -359,7 +367,7 @@ def _card(round_: Round, counts: Mapping[tuple[int, str], int], stops: tuple[int
     )
 
 
-def _capacity(vehicle: Vehicle) -> Load:
+def capacity_of(vehicle: Vehicle) -> Load:
     return Load(vehicle.capacity_grams, vehicle.capacity_ml, vehicle.capacity_cold_ml)
 
 
@@ -433,7 +441,7 @@ def _lines(session: Session, which: ColumnElement[bool]) -> tuple[LineRow, ...]:
                 vehicle_kind=vehicle.kind,
                 distance_m=shift.distance_m,
                 load=_heaviest(shift.stops),
-                capacity=_capacity(vehicle),
+                capacity=capacity_of(vehicle),
                 stops=tuple(_stop_row(stop, position, of) for position, stop in enumerate(shift.stops, start=1)),
             )
         )

@@ -1,4 +1,4 @@
-"""A round's life until it is planned: opened, closed by a person or by its cut-off, opened again, handed out."""
+"""A round's life until it is planned: opened, taken back, closed by a person or by its cut-off, handed out."""
 
 from __future__ import annotations
 
@@ -7,18 +7,38 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
-from marketplace.delivery.models import Round, Shift, Slot, Stop
+from marketplace.clock import local_instant
+from marketplace.delivery.models import Booking, Round, RoundEvent, Shift, Slot, Stop, Zone
 from marketplace.delivery.moving import RoundMoved, lock_round, move_round, record
-from marketplace.delivery.rules import Load, may_reopen
-from marketplace.errors import MarketplaceError
+from marketplace.delivery.opening import timetable_of
+from marketplace.delivery.rules import LIVE_BOOKINGS, Load, may_reopen
+from marketplace.delivery.timetable import Fault, Timetable, faults_of, faults_on
+from marketplace.errors import MarketplaceError, NotFound
 
 
 class NothingToRide(MarketplaceError):
     """The plan has not a single stop."""
 
     code = "nothing_to_ride"
+
+
+class RoundsRefused(MarketplaceError):
+    """The hours do not fit together, or one of the days does not bear them; `faults` are at the form's fields."""
+
+    code = "rounds_refused"
+    status = 422
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__()
+        self.faults = tuple(faults)
+
+
+class RoundBooked(MarketplaceError):
+    """Somebody has a place on it: it can be closed, not taken back."""
+
+    code = "round_booked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +63,7 @@ def open_round(
     capacity: Load,
     actor: str,
     now: datetime,
+    detail: str = "",
 ) -> Round:
     """A round that can be booked from now on until its cut-off; one zone has one round per collecting time."""
     round_ = Round(
@@ -68,8 +89,80 @@ def open_round(
         )
         for slot in slots
     )
-    record(session, round_id=round_.id, event="open", actor=actor, now=now)
+    record(session, round_id=round_.id, event="open", actor=actor, now=now, detail=detail)
     return round_
+
+
+def open_timetable(
+    session: Session,
+    *,
+    zone_id: int,
+    days: Sequence[date],
+    timetable: Timetable,
+    form_key: str,
+    actor: str,
+    now: datetime,
+) -> Sequence[int]:
+    """The same round is open on each of the days, all or none; their ids. RoundsRefused, NotFound for the zone.
+
+    `form_key` is the form's own: what it has opened before is not opened again, and the ids are the same (M02).
+    """
+    faults = faults_of(timetable) or next((found for day in days if (found := faults_on(timetable, day, now))), ())
+    if faults:
+        raise RoundsRefused(faults)
+    # Two who open rounds of one zone wait for each other here: the second one sees what the first has opened.
+    if session.get(Zone, zone_id, with_for_update=True) is None:
+        raise NotFound()
+    starts_at = {local_instant(day, timetable.collect_from): day for day in days}
+    standing = session.execute(
+        select(Round, RoundEvent.detail)
+        .outerjoin(RoundEvent, (RoundEvent.round_id == Round.id) & (RoundEvent.event == "open"))
+        .where(Round.zone_id == zone_id, Round.collect_from_at.in_(starts_at), Round.state != "withdrawn")
+        .order_by(Round.collect_from_at)
+        .options(selectinload(Round.slots))
+    ).all()
+    opened = {round_.collect_from_at: round_.id for round_, _ in standing}
+    for round_, detail in standing:
+        if not form_key or detail != form_key or timetable_of(round_) != timetable:
+            raise RoundsRefused([Fault("day", "round_stands", round_.on_date)])
+    return [
+        opened[instant] if instant in opened else _open_on(session, zone_id, day, timetable, form_key, actor, now)
+        for instant, day in starts_at.items()
+    ]
+
+
+def _open_on(
+    session: Session, zone_id: int, day: date, timetable: Timetable, form_key: str, actor: str, now: datetime
+) -> int:
+    return open_round(
+        session,
+        zone_id=zone_id,
+        on_date=day,
+        cut_off_at=timetable.cut_off_at(day),
+        collect_from_at=local_instant(day, timetable.collect_from),
+        collect_until_at=local_instant(day, timetable.collect_until),
+        back_by_at=local_instant(day, timetable.back_by),
+        slots=[
+            NewSlot(local_instant(day, window.starts), local_instant(day, window.ends), window.places_qty)
+            for window in timetable.windows
+        ],
+        capacity=timetable.capacity,
+        actor=actor,
+        now=now,
+        detail=form_key,
+    ).id
+
+
+def withdraw_round(session: Session, *, round_id: int, actor: str, now: datetime) -> bool:
+    """The open round is no longer offered to anybody; whether this call did it. RoundBooked, RoundMoved."""
+    if lock_round(session, round_id).state == "withdrawn":
+        return False
+    # Whoever takes a place holds the round's row as well: nobody comes in between.
+    booked = select(Booking.id).join(Slot, Booking.slot_id == Slot.id)
+    if session.scalar(booked.where(Slot.round_id == round_id, Booking.state.in_(LIVE_BOOKINGS)).limit(1)) is not None:
+        raise RoundBooked()
+    move_round(session, round_id=round_id, event="withdraw", actor=actor, now=now)
+    return True
 
 
 def close_round(session: Session, *, round_id: int, actor: str, now: datetime) -> bool:

@@ -10,6 +10,8 @@ from marketplace.geo import distance_m
 #: Round states and what moves them. A state that is not a key here is an end.
 ROUND_NEXT: dict[tuple[str, str], str] = {
     ("open", "close"): "closed",
+    # Only while nobody has a place on it.
+    ("open", "withdraw"): "withdrawn",
     ("closed", "reopen"): "open",
     ("closed", "plan"): "planning",
     ("planned", "plan"): "planning",
@@ -24,7 +26,7 @@ ROUND_NEXT: dict[tuple[str, str], str] = {
     ("done", "resume"): "riding",
 }
 
-ROUND_STATES = ("open", "closed", "planning", "planned", "riding", "done")
+ROUND_STATES = ("open", "closed", "planning", "planned", "riding", "done", "withdrawn")
 
 #: Bookings that hold a place; the others have given it back (I03).
 LIVE_BOOKINGS = ("held", "confirmed", "delivered", "returned")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from datetime import date, time
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validates_schema
 from werkzeug.datastructures import MultiDict
 
-from marketplace.schemas import Boundary, ChoiceField, CountField, FlagField, TextField
+from marketplace.delivery.rules import Load
+from marketplace.delivery.timetable import Timetable, Window
+from marketplace.schemas import Boundary, ChoiceField, CountField, FlagField, QueryBoundary, TextField
 
 #: Ids are BIGINT: what is larger names no row.
 LARGEST_ID = 2**63 - 1
@@ -65,3 +70,168 @@ class DeliverForm(Boundary):
     code = HandoverCodeField(load_default="")
     receiver = TextField(load_default="", max_length=80)
     is_adult = ChoiceField(("yes", "no"), load_default="")
+
+
+#: As many windows as a round of an evening needs.
+WINDOW_ROWS = (1, 2, 3, 4)
+#: More days than anybody ticks, more homes in a window than a dozen couriers reach, more than a lorry carries.
+MOST_DAYS, MOST_PLACES, MOST_KILOGRAMS, MOST_LITRES = 60, 300, 5_000, 20_000
+HOUR = re.compile(r"([0-9]{1,2})(?: ?[:hH.] ?([0-9]{2})?)?(?::00)?")
+
+
+class HourField(TextField):
+    """An hour of the day as a browser's own field sends it, or as people type it: 17:30, 17 h 30, 17h.
+
+    Code: not_an_hour. Empty is None unless required.
+    """
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text:
+            return None
+        found = HOUR.fullmatch(text)
+        hour, minute = (int(found[1]), int(found[2] or 0)) if found else (24, 0)
+        if hour > 23 or minute > 59:
+            raise ValidationError("not_an_hour")
+        return time(hour, minute)
+
+
+class DayField(TextField):
+    """A day as a browser's own field sends it (2026-11-28), or as people type it: 28/11/2026. Code: not_a_day."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text:
+            return None
+        try:
+            if found := re.fullmatch(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", text):
+                return date(int(found[1]), int(found[2]), int(found[3]))
+            if found := re.fullmatch(r"([0-9]{1,2})[/. ]([0-9]{1,2})[/. ]([0-9]{4})", text):
+                return date(int(found[3]), int(found[2]), int(found[1]))
+        except ValueError:
+            raise ValidationError("not_a_day") from None
+        raise ValidationError("not_a_day")
+
+
+class DaysField(fields.List):
+    """The days that are ticked. Code: not_a_choice."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(DayField(), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        try:
+            days = super()._deserialize(value, attr, data, **kwargs)
+        except ValidationError:
+            # Nobody types these: which of them is wrong helps nobody.
+            raise ValidationError("not_a_choice") from None
+        if len(days) > MOST_DAYS or None in days:
+            raise ValidationError("not_a_choice")
+        return days
+
+
+class RoomField(CountField):
+    """A quantity; what is not one gets the sentence `said`, which names its range. Empty is None unless required."""
+
+    def __init__(self, *, said: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.said = said
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not self.required and isinstance(value, str) and not value.strip():
+            return None
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)
+        except ValidationError as refused:
+            raise ValidationError("required" if refused.messages == ["required"] else self.said) from None
+
+
+def _places() -> RoomField:
+    return RoomField(low=1, high=MOST_PLACES, said="places_range", load_default=None)
+
+
+class OpeningQuery(QueryBoundary):
+    """Whose zone's last round to begin with, or with which round: /tournees/ouvrir?zone=&comme=."""
+
+    zone = CountField(low=1, high=LARGEST_ID, load_default=None)
+    comme = CountField(low=1, high=LARGEST_ID, load_default=None)
+
+
+class OpenRoundsForm(Boundary):
+    """One timetable and the days that it holds on. A window's row is filled whole, or left empty whole."""
+
+    key = TextField(load_default="", max_length=64)
+    day = DaysField(load_default=list)
+    other_day = DayField(load_default=None)
+    cut_off = HourField(required=True)
+    cut_off_on = ChoiceField(("day", "eve"), required=True)
+    collect_from = HourField(required=True)
+    collect_until = HourField(required=True)
+    window_1_from = HourField(load_default=None)
+    window_1_until = HourField(load_default=None)
+    window_1_places = _places()
+    window_2_from = HourField(load_default=None)
+    window_2_until = HourField(load_default=None)
+    window_2_places = _places()
+    window_3_from = HourField(load_default=None)
+    window_3_until = HourField(load_default=None)
+    window_3_places = _places()
+    window_4_from = HourField(load_default=None)
+    window_4_until = HourField(load_default=None)
+    window_4_places = _places()
+    back_by = HourField(required=True)
+    kilograms = RoomField(low=1, high=MOST_KILOGRAMS, said="kilograms_range", required=True)
+    litres = RoomField(low=1, high=MOST_LITRES, said="litres_range", required=True)
+    cold_litres = RoomField(low=0, high=MOST_LITRES, said="cold_litres_range", required=True)
+
+    @validates_schema(skip_on_field_errors=False)
+    def _nothing_is_left_half(self, form: Mapping[str, Any], **kwargs: Any) -> None:
+        """Rows are whole and there is a day; a field that has its own fault is not in `form`, but was filled in."""
+        missing: dict[str, list[str]] = {}
+        if form.get("day") == [] and form.get("other_day", "typed") is None:
+            missing["day"] = ["choose_days"]
+        for row in WINDOW_ROWS:
+            names = [f"window_{row}_{part}" for part in ("from", "until", "places")]
+            empty = [name for name in names if form.get(name, "typed") is None]
+            if 0 < len(empty) < len(names):
+                missing |= {name: ["required"] for name in empty}
+        if missing:
+            raise ValidationError(missing)
+
+
+def timetable_of(form: Mapping[str, Any]) -> Timetable:
+    """The timetable that an OpenRoundsForm has checked."""
+    return Timetable(
+        cut_off=form["cut_off"],
+        is_cut_off_on_eve=form["cut_off_on"] == "eve",
+        collect_from=form["collect_from"],
+        collect_until=form["collect_until"],
+        back_by=form["back_by"],
+        windows=tuple(
+            Window(row, form[f"window_{row}_from"], form[f"window_{row}_until"], form[f"window_{row}_places"])
+            for row in WINDOW_ROWS
+            if form[f"window_{row}_from"] is not None
+        ),
+        capacity=Load(form["kilograms"] * 1000, form["litres"] * 1000, form["cold_litres"] * 1000),
+    )
+
+
+def typed_of(timetable: Timetable) -> dict[str, str]:
+    """The same timetable as the form's fields show it."""
+    typed = {
+        "cut_off": f"{timetable.cut_off:%H:%M}",
+        "cut_off_on": "eve" if timetable.is_cut_off_on_eve else "day",
+        "collect_from": f"{timetable.collect_from:%H:%M}",
+        "collect_until": f"{timetable.collect_until:%H:%M}",
+        "back_by": f"{timetable.back_by:%H:%M}",
+        "kilograms": str(timetable.capacity.grams // 1000),
+        "litres": str(timetable.capacity.ml // 1000),
+        "cold_litres": str(timetable.capacity.cold_ml // 1000),
+    }
+    for row, window in zip(WINDOW_ROWS, timetable.windows, strict=False):
+        typed |= {
+            f"window_{row}_from": f"{window.starts:%H:%M}",
+            f"window_{row}_until": f"{window.ends:%H:%M}",
+            f"window_{row}_places": str(window.places_qty),
+        }
+    return typed

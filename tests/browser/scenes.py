@@ -427,8 +427,29 @@ def _shop_packs(crawl: Crawl, slug: str) -> None:
     crawl.visit(who, "/boutique/rayon?q=xyzzy", "shelf: nothing found")
 
 
+def _coordinator_opens(crawl: Crawl, who: Visitor) -> None:
+    """New rounds: the form, what it refuses, several days at once, one that is taken back."""
+    page = crawl.visit(who, "/tournees/ouvrir", "open rounds").tree
+    action = page.css_first("form.opening").attributes["action"] or ""
+    fields = page.css("form.opening input:not([type=checkbox], [type=radio], [name=csrf_token])")
+    form: dict[str, str | list[str]] = {f.attributes["name"] or "": f.attributes["value"] or "" for f in fields}
+    form |= {"cut_off_on": "day", "cut_off": "08:00", "collect_from": "09:00", "collect_until": "11:00"}
+    free = [f.attributes["value"] or "" for f in page.css("[name=day]")][1:]
+    crawl.refused(who, action, form, "open rounds: no day")
+    crawl.refused(who, action, form | {"day": free[0], "other_day": "2020-01-01"}, "open rounds: past")
+    crawl.refused(who, action, form | {"day": free[0], "window_1_from": "21:00"}, "open rounds: window ends first")
+    crawl.refused(who, action, form | {"day": free[0], "window_4_from": "12:00", "litres": "１"}, "open rounds: half")
+    hostile = dict.fromkeys(("cut_off", "window_1_places", "kilograms"), HOSTILE)
+    crawl.refused(who, action, form | {"day": HOSTILE, **hostile}, "open rounds: hostile")
+    crawl.send(who, action, form | {"day": free[:2]}, "rounds: two more")
+    opened = crawl.send(who, action, form | {"day": free[2], "key": "another"}, "round: just opened")
+    crawl.send(who, f"{opened.path}/retirer", {}, "rounds: one taken back")
+    crawl.visit(who, opened.path, "round: taken back")
+
+
 def _coordinator_plans(crawl: Crawl, round_id: int) -> None:
     who = sign_in(crawl, "a coordinator", "coordination@example.org")
+    _coordinator_opens(crawl, who)
     page = f"/tournees/{round_id}"
     crawl.visit(who, "/tournees", "rounds")
     crawl.visit(who, "/a-regarder", "what waits for a person")

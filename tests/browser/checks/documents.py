@@ -155,7 +155,8 @@ def k23_nothing_gets_in_the_keyboards_way(page: Snapshot) -> Said:
 def k36_no_fields_that_change_by_themselves(page: Snapshot) -> Said:
     for field in fields(page):
         kind = attribute(field, "type") or "text"
-        bad = kind in ("number", "date", "time", "datetime-local", "month", "week", "range", "color")
+        # A browser's own date and hour work without script and keep what they hold when the page is scrolled.
+        bad = kind in ("number", "datetime-local", "month", "week", "range", "color")
         yield f"{attribute(field, 'name')} is type={kind}" if bad else None
         if field.tag == "select":
             yield f"select {attribute(field, 'name')} instead of radios"

@@ -105,6 +105,10 @@ def k14_no_complaints(screen: Screen) -> Said:
         yield None
 
 
+#: Tab stops at the day, the month and the year of a date, at hours and minutes, and at the button that opens them.
+PARTED, MOST_PARTS = "input[type=date], input[type=time]", 4
+
+
 def keyboard(screen: Screen) -> dict[str, list[str | None]]:
     """K05, K17, K18 and K19 in one walk through the page with Tab, and back again where the way is short."""
     page = screen.page
@@ -113,11 +117,13 @@ def keyboard(screen: Screen) -> dict[str, list[str | None]]:
     said: dict[str, list[str | None]] = {"K05": [], "K17": [], "K18": [], "K19": []}
     reached: list[int] = []
     focused = script("focused")
-    for _ in range(qty + 2):
+    for _ in range(qty + 2 + page.locator(PARTED).count() * MOST_PARTS):
         page.keyboard.press("Tab")
         now = page.evaluate(focused)
         if now is None or (len(reached) == qty and now["tab"] == "0"):
             break  # out of the page, or round to its start
+        if now["parted"] and reached and now["tab"] == str(reached[-1]):
+            continue  # the next part of the same field
         if now["tab"] is None:
             said["K17"].append(f"Tab stops at {now['name']}, which is no visible control")
         else:
@@ -152,11 +158,13 @@ def _way_back(screen: Screen, qty: int) -> str | None:
     page = screen.page
     page.locator(f"[data-tab='{qty - 1}']").focus()
     met = 1
-    for _ in range(qty - 1):
+    for _ in range(qty - 1 + page.locator(PARTED).count() * MOST_PARTS):
         page.keyboard.press("Shift+Tab")
         now = page.evaluate(script("focused"))
         if now is None or (now["tab"] is None and not now["group"]):
             break
+        if now["parted"] and now["tab"] == str(qty - met):
+            continue
         if now["tab"] is not None and int(now["tab"]) != qty - 1 - met:
             break
         met += 1

@@ -49,6 +49,7 @@ def riding(hall: Hall, district: District, clock: FixedClock) -> District:
     ("path", "coordinator", "courier", "other_courier", "nobody"),
     [
         ("/tournees", 200, 403, 403, 303),
+        ("/tournees/ouvrir", 200, 403, 403, 303),
         ("/tournees/1", 200, 403, 403, 303),
         ("/tournees/1/feuille", 200, 403, 403, 303),
         ("/tournees/99", 404, 403, 403, 303),
@@ -75,6 +76,9 @@ def test_a_page_opens_for_whom_it_is_meant(
 @pytest.mark.parametrize(
     ("path", "coordinator", "courier", "other_courier"),
     [
+        ("/tournees/ouvrir/1", 422, 403, 403),
+        ("/tournees/1/retirer", 303, 403, 403),
+        ("/tournees/99/retirer", 404, 403, 403),
         ("/tournees/1/fermer", 303, 403, 403),
         ("/tournees/1/rouvrir", 303, 403, 403),
         ("/tournees/1/preparer", 303, 403, 403),

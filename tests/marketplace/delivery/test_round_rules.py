@@ -21,6 +21,7 @@ NOON = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 
 ALLOWED = {
     ("open", "close", "closed"),
+    ("open", "withdraw", "withdrawn"),
     ("closed", "reopen", "open"),
     ("closed", "plan", "planning"),
     ("planned", "plan", "planning"),
@@ -32,7 +33,18 @@ ALLOWED = {
     ("riding", "finish", "done"),
     ("done", "resume", "riding"),
 }
-EVENTS = ("close", "reopen", "plan", "planned", "plan_kept", "plan_failed", "hand_out", "finish", "resume")
+EVENTS = (
+    "close",
+    "withdraw",
+    "reopen",
+    "plan",
+    "planned",
+    "plan_kept",
+    "plan_failed",
+    "hand_out",
+    "finish",
+    "resume",
+)
 
 
 @pytest.mark.parametrize("event", EVENTS)

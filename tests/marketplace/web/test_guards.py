@@ -22,7 +22,7 @@ from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.people import grant_role, open_account
 from marketplace.app import create_app
 from marketplace.db import Base, Database
-from marketplace.delivery.models import Booking
+from marketplace.delivery.models import Booking, Zone
 from marketplace.hall import Hall
 from marketplace.ids import new_token
 from marketplace.payments import service as payments
@@ -57,8 +57,8 @@ DOORS = {
         merchant.act merchant.count merchant.home merchant.price merchant.shelf merchant.slip merchant.sub_order
     """,
     "role_coordinator": """
-        coordinator.close coordinator.hand_out coordinator.home coordinator.plan coordinator.reopen coordinator.sheet
-        coordinator.show
+        coordinator.close coordinator.hand_out coordinator.home coordinator.open_rounds coordinator.opening_form
+        coordinator.plan coordinator.reopen coordinator.sheet coordinator.show coordinator.withdraw
     """,
     "_staff": "attention.home",
     "role_courier": "courier.absent courier.again courier.collect courier.deliver courier.home courier.stop",
@@ -102,8 +102,25 @@ FORMS: dict[str, dict[str, str]] = {
     "checkout.slot_submit": {"slot_id": "1"},
     "coordinator.close": {},
     "coordinator.hand_out": {},
+    "coordinator.open_rounds": {
+        "key": "once",
+        "day": "2026-12-01",
+        "other_day": "2026-12-24",
+        "cut_off_on": "eve",
+        "cut_off": "18:00",
+        "collect_from": "11:00",
+        "collect_until": "12:30",
+        "window_1_from": "12:30",
+        "window_1_until": "14:30",
+        "window_1_places": "8",
+        "back_by": "15:00",
+        "kilograms": "80",
+        "litres": "300",
+        "cold_litres": "60",
+    },
     "coordinator.plan": {"vehicle": "1"},
     "coordinator.reopen": {},
+    "coordinator.withdraw": {},
     "courier.absent": {},
     "courier.again": {},
     "courier.collect": {"parcel": "1", "without_rest": "0"},
@@ -123,6 +140,10 @@ COUNTS = {
     ("basket.add", "variant_id"),
     ("basket.add", "qty"),
     ("checkout.slot_submit", "slot_id"),
+    ("coordinator.open_rounds", "window_1_places"),
+    ("coordinator.open_rounds", "kilograms"),
+    ("coordinator.open_rounds", "litres"),
+    ("coordinator.open_rounds", "cold_litres"),
     ("merchant.count", "qty"),
     ("merchant.count", "seen_qty"),
 }
@@ -177,6 +198,7 @@ class People:
                 "colourway": 1,
                 "filename": "css/tokens.css",
                 "round_id": town.round_id,
+                "zone_id": session.scalars(select(Zone.id)).one(),
                 "stop_id": 1,
                 "sub_order_id": session.scalars(select(SubOrder.id).where(SubOrder.shop_id == shop_id)).one(),
                 "variant_id": town.variant("L1"),

@@ -28,6 +28,7 @@
   });
   return {
     tab: el.dataset.tab ?? null,
+    parted: el.type === "date" || el.type === "time",
     group: el.type === "radio" ? el.name : "",
     name: `${el.tagName.toLowerCase()} ${JSON.stringify((el.getAttribute("aria-label") || el.innerText || el.name || el.id || "").trim().slice(0, 40))}`,
     width, ring: Math.round(ring * 100) / 100, covered,
