@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
@@ -16,6 +17,9 @@ from marketplace.money import Money
 
 #: Not a letter of ours: fields that a form carries and no schema names.
 FORM_OVERHEAD = frozenset({"csrf_token"})
+
+#: More than any operation of ours has fields. Somebody who sends forty thousand others need not be told of each.
+MOST_FAULTS = 100
 
 
 class Boundary(Schema):
@@ -223,7 +227,7 @@ def load_form(schema: Schema, form: Mapping[str, str]) -> dict[str, Any]:
 
 
 def flat(messages: Mapping[str, Any], prefix: str = "") -> dict[str, list[str]]:
-    """Nested messages as {"lines.0.qty": [codes]}."""
+    """Nested messages as {"lines.0.qty": [codes]}; the first of them, those of fields that we know before others."""
     errors: dict[str, list[str]] = {}
     for name, value in messages.items():
         key = f"{prefix}{name}"
@@ -231,7 +235,7 @@ def flat(messages: Mapping[str, Any], prefix: str = "") -> dict[str, list[str]]:
             errors |= flat(value, f"{key}.")
         else:
             errors[key] = [str(code) for code in value]
-    return errors
+    return dict(islice(errors.items(), MOST_FAULTS))
 
 
 __all__ = [
