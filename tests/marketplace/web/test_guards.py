@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterator
@@ -412,6 +413,16 @@ def test_the_token_of_somebody_else_is_refused(app: Flask, people: People) -> No
     assert people.send(mine, rule, f"csrf_token={people.form_token(other)}").status_code == 400
     assert people.send(mine, rule, f"csrf_token={people.form_token(app.test_client())}").status_code == 400
     assert people.send(mine, rule, f"csrf_token={people.form_token(mine)}").status_code == 303
+
+
+def test_a_page_does_not_hold_the_sign_in_of_its_reader(app: Flask, people: People) -> None:
+    """A page may be printed, sent or saved; what it holds must not be what the cookie holds."""
+    client = people.browser("role_coordinator")
+    with client.session_transaction() as cookie:
+        token = cookie["_user_id"]
+    form_token = client.get("/espace").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    held = base64.urlsafe_b64decode(form_token.partition(".")[0] + "==").decode()
+    assert len(held) == 18 and token not in held
 
 
 # --- Cookies and headers ---------------------------------------------------------------------------------------
