@@ -46,7 +46,7 @@ _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 class TextField(fields.Field[str]):
     """One line of text as people type it: NFC, trimmed, single spaces; no control or direction signs.
 
-    Unicode's own line ends count as spaces, unless `multiline`; what is required can be seen.
+    Unicode's own line ends count as spaces, unless `multiline`; what cannot be seen is nothing.
     Codes: required, not_text, too_long, bad_characters.
     """
 
@@ -73,7 +73,9 @@ class TextField(fields.Field[str]):
             text = " ".join(text.split())
         if len(text) > self.max_length:
             raise ValidationError("too_long")
-        if self.required and not any(unicodedata.category(c)[0] in "LNPS" for c in text):
+        if not any(unicodedata.category(c)[0] in "LNPS" for c in text):
+            text = ""
+        if self.required and not text:
             raise ValidationError("required")
         return self.checked(text) if text else text
 

@@ -53,6 +53,7 @@ def test_no_name_turns_what_stands_beside_it() -> None:
 
 @pytest.mark.parametrize("unseen", ["\u200b", "\u00ad", "\ufeff", "\u202e", " \u00a0\u3000"])
 def test_what_nobody_can_see_is_no_answer(unseen: str) -> None:
+    assert TextField().deserialize(unseen) == ""
     with pytest.raises(ValidationError, match="required"):
         TextField(required=True).deserialize(unseen)
 
