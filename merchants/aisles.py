@@ -35,6 +35,15 @@ TRADES: tuple[str, ...] = (
 )  # fmt: skip
 
 
+#: What most things on a trade's shelves are. None where the next thing may be taxed otherwise: a florist's bouquet and
+#: composition, a bookseller's new and second-hand books, an optician's frames.
+KIND_OF_TRADE = {
+    "bakery": "pain", "cheese": "fromage", "butcher": "viande", "grocery": "epicerie", "chocolate": "chocolat",
+    "wine": "alcool", "comics": "livre-neuf", "press": "presse", "records": "maison", "clothes": "vetement",
+    "shoes": "vetement", "leather": "maison", "jeweller": "bijou", "beauty": "hygiene-scelle", "wool": "maison",
+    "deco": "maison", "kitchen": "maison", "stationery": "maison", "toys": "jouet", "bike": "maison", "pets": "maison",
+}  # fmt: skip
+
 #: The trade whose every page carries the notice on alcohol (domain A2).
 ALCOHOL_TRADE = "wine"
 

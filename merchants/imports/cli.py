@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from marketplace.clock import local_day
 from marketplace.hall import Hall, the_hall
 from marketplace.money import Money
+from merchants.aisles import KIND_OF_TRADE
 from merchants.imports.apply import apply_import, lock_shelf, read_shelf
 from merchants.imports.cells import shown
 from merchants.imports.formats import parse_catalogue
@@ -50,8 +51,8 @@ def import_catalogue_command(shop: str, file: Path, applies: bool, kind: str | N
     """
     hall = the_hall()
     now = hall.clock.now()
-    shop_id, shop_name = _shop(hall, shop)
-    parsed = _parsed(hall, file, kind)
+    shop_id, shop_name, trade = _shop(hall, shop)
+    parsed = _parsed(hall, file, kind, KIND_OF_TRADE.get(trade))
     if applies:
         with hall.database.transaction() as session:
             plan = compare(
@@ -73,22 +74,22 @@ def import_catalogue_command(shop: str, file: Path, applies: bool, kind: str | N
         sys.exit(PROBLEMS_FOUND)
 
 
-def _shop(hall: Hall, slug: str) -> tuple[int, str]:
+def _shop(hall: Hall, slug: str) -> tuple[int, str, str]:
     with hall.database.reading() as session:
-        row = session.execute(select(Shop.id, Shop.name).where(Shop.slug == slug)).one_or_none()
+        row = session.execute(select(Shop.id, Shop.name, Shop.trade).where(Shop.slug == slug)).one_or_none()
     if row is None:
         _give_up(f"Aucune boutique ne s’appelle « {shown(slug)} ».")
-    return row.id, row.name
+    return row.id, row.name, row.trade
 
 
-def _parsed(hall: Hall, file: Path, kind: str | None) -> ParsedCatalogue:
+def _parsed(hall: Hall, file: Path, kind: str | None, shop_kind: str | None) -> ParsedCatalogue:
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         _give_up(f"Le fichier ne s’ouvre pas : {error.strerror}.")
     try:
-        return parse_catalogue(content, on=local_day(hall.clock.now()), default_kind=kind)
+        return parse_catalogue(content, on=local_day(hall.clock.now()), default_kind=kind, shop_kind=shop_kind)
     except UnreadableFile as error:
         _give_up(unreadable_sentence(error.code, error.details))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from merchants.imports import cells as cell
 from merchants.imports.cells import CellError, Cells, fold
@@ -24,13 +25,27 @@ def index_of(header: Sequence[str], names: Mapping[str, str]) -> dict[str, int]:
     return index
 
 
-def read_kind(cells: Cells, name: str, paths: list[str], default_kind: str | None) -> str | None:
-    """The kind that the categories name beyond doubt, else `default_kind`; else a problem at column `name`."""
+@dataclass(frozen=True, slots=True)
+class KindStandIns:
+    """What kind products are of whose file does not say: `asked` for this file, or what the `shop` sells as a rule."""
+
+    asked: str | None = None
+    shop: str | None = None
+
+
+def read_kind(cells: Cells, name: str, paths: list[str], stand_ins: KindStandIns, notes: list[Problem]) -> str | None:
+    """The kind that the categories name beyond doubt, else the one asked for, else the shop's own with a note.
+
+    A problem at column `name` when there is none, or when the categories name several others.
+    """
     named = kinds_of_paths(paths)
     if len(named) == 1:
         return next(iter(named))
-    if default_kind:
-        return default_kind
+    if stand_ins.asked:
+        return stand_ins.asked
+    if stand_ins.shop and (not named or stand_ins.shop in named):
+        notes.append(Problem(cells.line, name, "kind_of_shop"))
+        return stand_ins.shop
     cells.refuse(name, "kind_ambiguous" if named else "kind_missing")
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from merchants.imports.exports import KindStandIns
 from merchants.imports.own import is_own, parse_own
 from merchants.imports.parsed import ParsedCatalogue
 from merchants.imports.reading import read_sheet
@@ -21,11 +22,18 @@ def detect(header: Sequence[str]) -> str | None:
     return "own" if is_own(header) else None
 
 
-def parse_catalogue(content: bytes, *, on: date, default_kind: str | None = None) -> ParsedCatalogue:
-    """What a file says on the day `on`; UnreadableFile if it is no catalogue of a known format."""
+def parse_catalogue(
+    content: bytes, *, on: date, default_kind: str | None = None, shop_kind: str | None = None
+) -> ParsedCatalogue:
+    """What a file says on the day `on`; UnreadableFile if it is no catalogue of a known format.
+
+    `default_kind` stands in where the file names no kind; failing that, for the exports of online shops, which know
+    no kinds of ours, `shop_kind`.
+    """
+    stand_ins = KindStandIns(default_kind, shop_kind)
     sheet = read_sheet(content, detect)
     if sheet.format == "woocommerce":
-        return parse_woocommerce(sheet, on=on, default_kind=default_kind)
+        return parse_woocommerce(sheet, on=on, stand_ins=stand_ins)
     if sheet.format == "shopify":
-        return parse_shopify(sheet, default_kind=default_kind)
+        return parse_shopify(sheet, stand_ins=stand_ins)
     return parse_own(sheet, default_kind=default_kind)

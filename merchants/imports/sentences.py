@@ -125,6 +125,8 @@ NOTES = {
     "parent_left_out": "variations d’un produit laissé de côté",
     "gift_card": "cartes cadeaux de votre boutique en ligne, laissées de côté",
     "picture_only": "lignes qui ne portent qu’une image",
+    "kind_of_shop": "dont le fichier ne dit pas le genre, rangés sous celui de la boutique : regardez s’il est juste, "
+    "la TVA en dépend ; --kind en donne un autre",
     "stock_not_counted": "sans stock compté : le stock reste comme il est (0 pour un nouvel article)",
     "barcode_not_used": "avec un code maison à la place du code-barres, non repris",
     "allergens_not_used": "avec des allergènes que nous n’avons pas compris, à saisir à la main",

@@ -12,7 +12,7 @@ from decimal import Decimal
 from merchants.imports import cells as cell
 from merchants.imports.assembling import assemble
 from merchants.imports.cells import Cells, fold, slug
-from merchants.imports.exports import index_of, read_barcode, read_kind, read_stock
+from merchants.imports.exports import KindStandIns, index_of, read_barcode, read_kind, read_stock
 from merchants.imports.parsed import ParsedCatalogue, ParsedProduct, ParsedVariant, Problem
 from merchants.imports.reading import Sheet
 
@@ -56,7 +56,7 @@ def is_shopify(header: Sequence[str]) -> bool:
     return {"handle", "title", "price"} <= index_of(header, _TITLES).keys()
 
 
-def parse_shopify(sheet: Sheet, *, default_kind: str | None = None) -> ParsedCatalogue:
+def parse_shopify(sheet: Sheet, *, stand_ins: KindStandIns) -> ParsedCatalogue:
     """The active products of a Shopify export. Left out with a note: drafts, archived, unpublished, gift cards."""
     index = index_of(sheet.header, _TITLES)
     problems, notes = list(sheet.problems), list(sheet.notes)
@@ -75,7 +75,7 @@ def parse_shopify(sheet: Sheet, *, default_kind: str | None = None) -> ParsedCat
         why = _why_left_out(rows[0])
         if why:
             notes.append(Problem(rows[0].line, "", why, cell.shown(rows[0].raw("title") or handle)))
-        elif product := _product(handle, rows, default_kind, notes):
+        elif product := _product(handle, rows, stand_ins, notes):
             products.append(product)
     return assemble("shopify", products, problems, notes)
 
@@ -92,11 +92,11 @@ def _is_variant(cells: Cells) -> bool:
     return any(cells.raw(name) for name in ("price", "option_1_value", "sku"))
 
 
-def _product(handle: str, rows: list[Cells], default_kind: str | None, notes: list[Problem]) -> ParsedProduct | None:
+def _product(handle: str, rows: list[Cells], stand_ins: KindStandIns, notes: list[Problem]) -> ParsedProduct | None:
     first = rows[0]
     name = first.required("title", cell.required_text(160, "name_missing"))
     paths = [path for path in (first.raw("type"), first.raw("category")) if path]
-    kind = read_kind(first, "type", paths, default_kind)
+    kind = read_kind(first, "type", paths, stand_ins, notes)
     brand = first.read("vendor", cell.text(80))
     description = first.read("description", cell.description)
     if not _is_variant(first):

@@ -16,7 +16,7 @@ from marketplace.money import Money
 from merchants.imports import cells as cell
 from merchants.imports.assembling import assemble
 from merchants.imports.cells import CellError, Cells, fold, slug
-from merchants.imports.exports import index_of, read_barcode, read_kind, read_stock
+from merchants.imports.exports import KindStandIns, index_of, read_barcode, read_kind, read_stock
 from merchants.imports.parsed import ParsedCatalogue, ParsedProduct, ParsedVariant, Problem
 from merchants.imports.reading import Row, Sheet
 
@@ -84,20 +84,20 @@ def is_woocommerce(header: Sequence[str]) -> bool:
     return {"type", "name", "price"} <= index.keys() and ("sku" in index or "id" in index)
 
 
-def parse_woocommerce(sheet: Sheet, *, on: date, default_kind: str | None = None) -> ParsedCatalogue:
+def parse_woocommerce(sheet: Sheet, *, on: date, stand_ins: KindStandIns) -> ParsedCatalogue:
     """The published products of a WooCommerce export, with the prices that hold on the day `on`.
 
     Left out with a note: drafts, private and hidden products, groups, products sold elsewhere, downloads and
     types of plug-ins. A variation's product is found by the parent's SKU or id, wherever it stands in the file.
     """
-    return _Export(sheet, on, default_kind).parse()
+    return _Export(sheet, on, stand_ins).parse()
 
 
 class _Export:
     """One export while it is read."""
 
-    def __init__(self, sheet: Sheet, on: date, default_kind: str | None) -> None:
-        self.sheet, self.on, self.default_kind = sheet, on, default_kind
+    def __init__(self, sheet: Sheet, on: date, stand_ins: KindStandIns) -> None:
+        self.sheet, self.on, self.stand_ins = sheet, on, stand_ins
         self.index = index_of(sheet.header, _TITLES)
         self.factors = self._units()
         self.problems: list[Problem] = list(sheet.problems)
@@ -170,7 +170,7 @@ class _Export:
         name = cells.required("name", cell.required_text(160, "name_missing"))
         summary = cells.read("summary", cell.description)
         long = cells.read("description", cell.description)
-        kind = read_kind(cells, "categories", _paths(cells.raw("categories")), self.default_kind)
+        kind = read_kind(cells, "categories", _paths(cells.raw("categories")), self.stand_ins, self.notes)
         is_variable = "variable" in fold(cells.raw("type")).split(", ") or bool(children)
         if is_variable and not children:
             cells.refuse("type", "no_variations")

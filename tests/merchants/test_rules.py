@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from marketplace.money import Money
-from merchants.aisles import AISLES, SIGNS, TRADES, trade_position
+from merchants.aisles import AISLES, KIND_OF_TRADE, SIGNS, TRADES, trade_position
 from merchants.kinds import kind_keys
 from merchants.rules import UnitPrice, unit_price
 
@@ -34,6 +34,11 @@ def test_every_kind_stands_in_exactly_one_aisle() -> None:
     placed = [kind for kinds in AISLES.values() for kind in kinds]
     assert sorted(placed) == sorted(kind_keys())
     assert SIGNS.keys() == AISLES.keys()
+
+
+def test_what_a_trade_sells_is_known_or_left_open() -> None:
+    assert KIND_OF_TRADE.keys() | {"florist", "books", "optician"} == set(TRADES)
+    assert set(KIND_OF_TRADE.values()) <= set(kind_keys())
 
 
 def test_a_trade_that_nobody_foresaw_comes_last() -> None:

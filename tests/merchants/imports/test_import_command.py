@@ -21,6 +21,7 @@ from merchants.imports.apply import read_shelf
 from merchants.imports.cli import import_catalogue_command
 from merchants.imports.stand_ins import DRAWING_OF_KIND
 from merchants.kinds import kind_keys
+from merchants.models import Shop
 from tests.merchants.imports.conftest import NOW
 
 CATALOGUE = "reference;nom;genre;prix;stock\nbol;Bol;maison;12,50;4\nours;Ours;jouet;1299;2\n"
@@ -121,6 +122,23 @@ def test_a_file_that_would_empty_the_shelf_is_refused(counter: Counter, empty_da
     result = counter.imports(CATALOGUE.rsplit("ours", 1)[0], "--apply", "--withdraw-missing")
     assert result.exit_code == 1
     assert "Plus de 30 % des produits disparaîtraient." in result.output
+
+
+def test_an_export_without_kinds_is_filed_under_what_the_shop_sells(
+    counter: Counter, empty_database: Database, pottery: int
+) -> None:
+    with empty_database.transaction() as session:
+        session.get_one(Shop, pottery).trade = "clothes"
+    export = (
+        "Handle,Title,Type,Variant Price\njupe,Jupe,Nouveautés,40\nours,Ours,Jouets,12\nlot,Lot,Jouets et vaisselle,9\n"
+    )
+    result = counter.imports(export)
+    assert "  1 dont le fichier ne dit pas le genre, rangés sous celui de la boutique" in result.output
+    assert "ligne 4, colonne « Type » : les catégories désignent plusieurs genres." in result.output
+    assert counter.imports(export.rsplit("lot", 1)[0], "--apply").exit_code == 0
+    with empty_database.reading() as session:
+        kinds = {product.reference: product.kind for product in read_shelf(session, shop_id=pottery)}
+    assert kinds == {"jupe": "vetement", "ours": "jouet"}
 
 
 def test_an_export_without_kinds_needs_one(counter: Counter, empty_database: Database, pottery: int) -> None:
