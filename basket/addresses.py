@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from basket.orders import Address
+from basket.pinning import Surroundings
 from marketplace.delivery import bookings
 from marketplace.errors import MarketplaceError
 from marketplace.geo import FoundAddress, Geocoder
+from marketplace.plan import Area, Landmark
+from merchants.queries import shop_places
 
 
 class AddressUnknown(MarketplaceError):
@@ -49,6 +52,17 @@ def locate(geocoder: Geocoder, *, street: str, postcode: str, city: str, access_
         raise AddressUnsure(found) if found else AddressUnknown()
     street = chosen.street if chosen.precision == "housenumber" else street
     return Address(street, chosen.postcode, chosen.city, chosen.lat, chosen.lon, access_note)
+
+
+def surroundings_of(session: Session, *, postcode: str) -> Surroundings | None:
+    """What the plan shows around the homes of a postcode: where the rounds go, their start, the shops; None where no
+    round goes."""
+    served = bookings.served_areas(session, postcode=postcode)
+    if not served:
+        return None
+    shops = (Landmark(shop.name, shop.at, "shop", shop.awning) for shop in shop_places(session))
+    hubs = (Landmark(area.hub_name, area.hub, "hub") for area in served)
+    return Surroundings(tuple(Area(area.hub, area.radius_m) for area in served), (*hubs, *shops))
 
 
 def check_served(session: Session, address: Address) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from basket.models import Checkout
 from basket.orders import Address
+from basket.pinning import Pin
 from marketplace.ids import new_token
 
 #: The screens between basket and payment, in their order, each with its own address.
@@ -28,7 +29,7 @@ def read_checkout(session: Session, basket_id: int) -> Checkout:
     """The answers so far, for a page that only shows them: an empty sheet without a row when there are none."""
     written = session.scalars(select(Checkout).where(Checkout.basket_id == basket_id)).one_or_none()
     blank = dict.fromkeys(("street", "postcode", "city", "access_note", "name", "phone", "email"), "")
-    return written or Checkout(basket_id=basket_id, key="", **blank)
+    return written or Checkout(basket_id=basket_id, key="", is_pinned=False, **blank)
 
 
 def set_collection(session: Session, *, basket_id: int) -> None:
@@ -47,7 +48,44 @@ def set_place(session: Session, *, basket_id: int, address: Address) -> None:
     checkout.street, checkout.postcode, checkout.city = address.street, address.postcode, address.city
     checkout.lat, checkout.lon = address.lat, address.lon
     checkout.access_note = address.access_note
+    checkout.is_pinned = address.is_pinned
+    if not address.is_pinned:
+        _take_pin(checkout)
     session.flush()
+
+
+def set_typed(session: Session, *, basket_id: int, street: str, postcode: str, city: str, access_note: str) -> None:
+    """An address as it was typed, to be shown on the plan. Unless it is the one of before, it has no place yet."""
+    checkout = get_checkout(session, basket_id)
+    if not (checkout.mode == "delivery" and is_typed(checkout, street=street, postcode=postcode, city=city)):
+        checkout.street, checkout.postcode, checkout.city = street, postcode, city
+        checkout.lat, checkout.lon, checkout.is_pinned, checkout.slot_id = None, None, False, None
+        _take_pin(checkout)
+    checkout.mode, checkout.access_note = "delivery", access_note
+    session.flush()
+
+
+def is_typed(checkout: Checkout, *, street: str, postcode: str, city: str) -> bool:
+    """Whether the sheet holds this very address."""
+    return (checkout.street, checkout.postcode, checkout.city) == (street, postcode, city)
+
+
+def set_pin(session: Session, *, basket_id: int, pin: Pin) -> None:
+    """The pin stands there on the plan; nothing is delivered to it yet."""
+    checkout = get_checkout(session, basket_id)
+    checkout.pin_lat, checkout.pin_lon, checkout.pin_zoom = pin.lat, pin.lon, pin.zoom
+    session.flush()
+
+
+def pin_of(checkout: Checkout) -> Pin | None:
+    """Where the pin was last put; None before."""
+    if checkout.pin_lat is None or checkout.pin_lon is None or checkout.pin_zoom is None:
+        return None
+    return Pin(checkout.pin_lat, checkout.pin_lon, checkout.pin_zoom)
+
+
+def _take_pin(checkout: Checkout) -> None:
+    checkout.pin_lat, checkout.pin_lon, checkout.pin_zoom = None, None, None
 
 
 def set_slot(session: Session, *, basket_id: int, slot_id: int) -> None:
@@ -87,4 +125,12 @@ def address_of(checkout: Checkout) -> Address | None:
     """Where the parcels go; None for collection."""
     if checkout.mode != "delivery" or checkout.lat is None or checkout.lon is None:
         return None
-    return Address(checkout.street, checkout.postcode, checkout.city, checkout.lat, checkout.lon, checkout.access_note)
+    return Address(
+        checkout.street,
+        checkout.postcode,
+        checkout.city,
+        checkout.lat,
+        checkout.lon,
+        checkout.access_note,
+        checkout.is_pinned,
+    )

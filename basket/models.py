@@ -62,6 +62,12 @@ class Checkout(Base):
     lat: Mapped[float | None]
     lon: Mapped[float | None]
     access_note: Mapped[str] = mapped_column(server_default="")
+    #: `lat` and `lon` were shown on the plan, not found by the geocoder.
+    is_pinned: Mapped[bool] = mapped_column(server_default=text("false"))
+    #: Where the pin stands on the plan, and how closely that is looked at; the last three are null together.
+    pin_lat: Mapped[float | None]
+    pin_lon: Mapped[float | None]
+    pin_zoom: Mapped[int | None] = mapped_column(SmallInteger)
     slot_id: Mapped[int | None]
     name: Mapped[str] = mapped_column(server_default="")
     phone: Mapped[str] = mapped_column(server_default="")

@@ -75,6 +75,8 @@ class Address:
     lat: float
     lon: float
     access_note: str = ""
+    #: Somebody has shown the place on the plan: what the street's name says may lie elsewhere.
+    is_pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +345,7 @@ def _drop_off(command: PlaceOrder, address: Address, quote: Quote) -> DropOff:
         lon=address.lon,
         access_note=address.access_note,
         needs_age_check=quote.minimum_age is not None,
+        is_pinned=address.is_pinned,
     )
 
 

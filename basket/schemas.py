@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from marshmallow import ValidationError
 
+from basket import pinning
 from marketplace.ids import is_token
 from marketplace.schemas import (
     Boundary,
@@ -45,6 +49,45 @@ class Place(Boundary):
     access_note = TextField(load_default="", max_length=300, multiline=True)
     #: "lat,lon" of one of the places that we proposed, or "unsure" to be called.
     pin = TextField(load_default="", max_length=60)
+    #: The other button: the place will be shown on the plan.
+    on_plan = FlagField(load_default=False)
+
+
+class DegreesField(TextField):
+    """Degrees between `-most` and `most`, as our own pages write them: "-0.158446". Code: not_a_coordinate."""
+
+    def __init__(self, *, most: int, **kwargs: Any) -> None:
+        super().__init__(max_length=30, **kwargs)
+        self.most = most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        # float() alone would take "nan", "1e2", "1_0" and digits of other alphabets.
+        if text and not re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]{1,15})?", text):
+            raise ValidationError("not_a_coordinate")
+        degrees = float(text) if text else None
+        if degrees is not None and not -self.most <= degrees <= self.most:
+            raise ValidationError("not_a_coordinate")
+        return degrees
+
+
+class Pin(Boundary):
+    """What the page with the plan sends: where the pin stood, and the button or the spot of the plan that was pressed.
+
+    A picture that is a button sends the spot as "<name>.x" and "<name>.y"; the name is that of the paper.
+    """
+
+    lat = DegreesField(most=90, required=True)
+    lon = DegreesField(most=180, required=True)
+    zoom = CountField(required=True, low=0, high=pinning.FINEST)
+    move = ChoiceField(pinning.MOVES, load_default="")
+    #: Filled by script, for "here".
+    here_lat = DegreesField(most=90, load_default=None)
+    here_lon = DegreesField(most=180, load_default=None)
+    small_x = CountField(data_key="small.x", low=0, high=pinning.SMALL.width_px, load_default=None)
+    small_y = CountField(data_key="small.y", low=0, high=pinning.SMALL.height_px, load_default=None)
+    large_x = CountField(data_key="large.x", low=0, high=pinning.LARGE.width_px, load_default=None)
+    large_y = CountField(data_key="large.y", low=0, high=pinning.LARGE.height_px, load_default=None)
 
 
 class Slot(Boundary):

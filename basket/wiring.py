@@ -3,7 +3,7 @@ from __future__ import annotations
 from flask import Flask
 
 from basket import api, checks, handlers
-from basket.views import baskets, checkout, fulfilment, orders
+from basket.views import baskets, checkout, fulfilment, orders, plan
 from basket.views.visitor import basket_count
 from marketplace.selfcheck import register_check
 from marketplace.web.api import register
@@ -18,6 +18,7 @@ def init(app: Flask) -> None:
     register_check(checks.broken_rules)
     app.register_blueprint(baskets.blueprint)
     app.register_blueprint(checkout.blueprint)
+    app.register_blueprint(plan.blueprint)
     app.register_blueprint(orders.blueprint)
     register(app, api.blueprint)
     # The shops' counter; importing `fulfilment` has hung the day's work into it.

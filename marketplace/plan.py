@@ -170,7 +170,7 @@ def draw(view: View, paper: Paper, *, pin: LatLon, landmarks: Sequence[Landmark]
         _Box(paper.width_px - 36, 0, paper.width_px, 48),
     ]
     if is_pin_seen:
-        taken.append(_Box(pin_x - PIN_WIDTH_PX / 2, pin_y - PIN_HEIGHT_PX, pin_x + PIN_WIDTH_PX / 2, pin_y + 6))
+        taken.append(_Box(pin_x - PIN_WIDTH_PX / 2, pin_y - PIN_HEIGHT_PX, pin_x + PIN_WIDTH_PX / 2, pin_y + 2))
     return Drawing(
         paper=paper,
         rings=rings,
@@ -228,9 +228,9 @@ def _around(x: float, y: float, half: float) -> _Box:
 
 
 def _rooms(x: float, y: float, width: float) -> Iterator[tuple[float, float, str, _Box]]:
-    """Where a name may stand: right of its dot, left, below, above. The y is that of the letters' foot."""
+    """Where a name may stand: right of its dot, left, below, above, farther below; the y is that of the letters' foot."""
     gap, half = DOT_PX + 3, LABEL_HEIGHT_PX / 2
     yield x + gap, y + 5, "start", _Box(x + gap, y - half, x + gap + width, y + half)
     yield x - gap, y + 5, "end", _Box(x - gap - width, y - half, x - gap, y + half)
-    for middle in (y + gap + half, y - gap - half):
+    for middle in (y + gap + half, y - gap - half, y + 2 * gap + half):
         yield x, middle + 5, "middle", _Box(x - width / 2, middle - half, x + width / 2, middle + half)

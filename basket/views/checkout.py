@@ -34,6 +34,9 @@ blueprint.after_request(keep_nothing)
 #: Nobody reads forty windows; the others are a click away (residents.md B20).
 SLOTS_FIRST = 6
 
+#: Where the geocoder does not help, the place can be shown on the plan.
+UNPLACED = {"address_unsure", "address_unknown", "geocoder_down"}
+
 VIEWS = {"place": "checkout.place", "slot": "checkout.slot", "contact": "checkout.contact", "check": "checkout.check"}
 
 
@@ -114,6 +117,15 @@ def place_submit() -> ResponseReturnValue:
         with hall.database.transaction() as session:
             sheet.set_collection(session, basket_id=_desk(session).quote.basket_id)
         return redirect(url_for("checkout.contact"), 303)
+    typed = {name: form[name] for name in ("street", "postcode", "city")}
+    with hall.database.transaction() as session:
+        desk = _desk(session)
+        if form["on_plan"]:
+            return _to_plan(session, desk, form)
+        if desk.checkout.is_pinned and not form["pin"] and sheet.is_typed(desk.checkout, **typed):
+            # Shown by hand before: the geocoder still knows nothing better.
+            sheet.set_typed(session, basket_id=desk.quote.basket_id, access_note=form["access_note"], **typed)
+            return redirect(url_for("checkout.slot"), 303)
     address, error, found = _located(form)
     with hall.database.transaction() as session:
         desk = _desk(session)
@@ -125,6 +137,15 @@ def place_submit() -> ResponseReturnValue:
             return _place_page(session, desk, request.form, {"postcode": [refused.code]}, status=422)
         sheet.set_place(session, basket_id=desk.quote.basket_id, address=address)
     return redirect(url_for("checkout.slot"), 303)
+
+
+def _to_plan(session: Session, desk: Desk, form: dict[str, str]) -> ResponseReturnValue:
+    """What was typed is kept, and its place can be shown; unless no round goes to its postcode anyway."""
+    if bookings.find_zone(session, postcode=form["postcode"], at=None) is None:
+        return _place_page(session, desk, request.form, {"postcode": [bookings.NotServed.code]})
+    typed = {name: form[name] for name in ("street", "postcode", "city", "access_note")}
+    sheet.set_typed(session, basket_id=desk.quote.basket_id, **typed)
+    return redirect(url_for("plan.show"), 303)
 
 
 def _ask_for_address(form: dict[str, str]) -> None:
@@ -163,6 +184,9 @@ def _place_page(
         typed=typed,
         codes=codes,
         pins=[(pin_of(place), place) for place in found],
+        offers_plan=desk.checkout.pin_lat is not None
+        or any(code in UNPLACED for said in codes.values() for code in said),
+        is_pinned=desk.checkout.is_pinned,
         fee=desk.quote.fee_with(promise.fee, local_day(now)) if promise else None,
     )
     return body, status or (422 if codes else 200)

@@ -63,6 +63,15 @@ class ServedZone:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedArea:
+    """A circle around the place where the rounds start, (lat, lon)."""
+
+    hub_name: str
+    hub: tuple[float, float]
+    radius_m: int
+
+
+@dataclass(frozen=True, slots=True)
 class DropOff:
     """Where the parcels go, and what the courier must know there; `recipient` is a first name and an initial."""
 
@@ -75,6 +84,7 @@ class DropOff:
     lon: float
     access_note: str
     needs_age_check: bool
+    is_pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,12 @@ def find_zone(session: Session, *, postcode: str, at: tuple[float, float] | None
         if at is None or is_served((zone.hub_lat, zone.hub_lon), zone.radius_m, at):
             return ServedZone(zone.id, zone.name, zone.fee)
     return None
+
+
+def served_areas(session: Session, *, postcode: str) -> Sequence[ServedArea]:
+    """Where rounds go among the homes of a postcode; none where no round goes."""
+    zones = session.scalars(select(Zone).where(Zone.postcodes.contains([postcode])).order_by(Zone.id))
+    return [ServedArea(zone.hub_name, (zone.hub_lat, zone.hub_lon), zone.radius_m) for zone in zones]
 
 
 def slots_of(
@@ -219,6 +235,7 @@ def hold_place(
         lon=drop_off.lon,
         access_note=drop_off.access_note,
         needs_age_check=drop_off.needs_age_check,
+        is_pinned=drop_off.is_pinned,
         handover_code=f"{secrets.randbelow(10_000):04d}",
         token=new_token(),
     )
@@ -269,6 +286,7 @@ def hold_place_again(session: Session, *, reference: str, until_at: datetime, cl
             lon=booking.lon,
             access_note=booking.access_note,
             needs_age_check=booking.needs_age_check,
+            is_pinned=booking.is_pinned,
         ),
         pick_ups=[
             PickUp(

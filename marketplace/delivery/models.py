@@ -138,6 +138,8 @@ class Booking(Base):
     lon: Mapped[float]
     access_note: Mapped[str] = mapped_column(server_default="")
     needs_age_check: Mapped[bool] = mapped_column(server_default=text("false"))
+    #: The resident has shown the place on a plan: it counts, even where the street's name leads elsewhere.
+    is_pinned: Mapped[bool] = mapped_column(server_default=text("false"))
     #: Four digits that the resident shows at the door.
     handover_code: Mapped[str]
     #: Unguessable; lets the resident follow this stop.

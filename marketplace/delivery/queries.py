@@ -67,6 +67,8 @@ class StopRow:
     access_note: str
     phone: str
     needs_age_check: bool
+    #: The resident has shown the door on a plan; go by `lat` and `lon`, not by the street's name.
+    is_pinned: bool
 
     @property
     def is_over(self) -> bool:
@@ -491,6 +493,7 @@ def _stop_row(stop: Stop, position: int, of: Mapping[int, int]) -> StopRow:
         access_note="" if booking is None else booking.access_note,
         phone="" if booking is None else booking.phone,
         needs_age_check=booking is not None and booking.needs_age_check,
+        is_pinned=booking is not None and booking.is_pinned,
     )
 
 

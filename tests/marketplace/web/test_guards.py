@@ -51,7 +51,7 @@ DOORS = {
         checkout.slot checkout.slot_submit
         language.choose orders.find orders.find_submit orders.give_up orders.pay orders.show
         pages.accessibility pages.help pages.legal pages.privacy pages.ranking pages.terms pages.withdrawal
-        payments.notice static tracking.show
+        payments.notice plan.move plan.show static tracking.show
     """,
     "signed_in": "accounts.home accounts.sign_out",
     "merchant_member": """
@@ -99,6 +99,7 @@ FORMS: dict[str, dict[str, str]] = {
         "city": "Angoulême",
         "access_note": "",
         "pin": "",
+        "on_plan": "",
     },
     "checkout.slot_submit": {"slot_id": "1"},
     "coordinator.close": {},
@@ -134,6 +135,18 @@ FORMS: dict[str, dict[str, str]] = {
     "orders.give_up": {},
     "orders.pay": {},
     "payments.notice": {"id": "tr_abcdef"},
+    "plan.move": {
+        "lat": "45.648600",
+        "lon": "0.156200",
+        "zoom": "2",
+        "move": "north",
+        "here_lat": "",
+        "here_lon": "",
+        "small.x": "144",
+        "small.y": "160",
+        "large.x": "320",
+        "large.y": "240",
+    },
 }
 
 #: Fields that hold a whole number: nothing of JUNK is one.
