@@ -10,6 +10,7 @@ from basket.schemas import Act
 from marketplace.hall import the_hall
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import open_to
+from marketplace.web.limits import few_wrong_tries
 from merchants.access import merchant_member, my_shop_ids, my_shops
 from merchants.views.counter import actor, blueprint
 
@@ -42,6 +43,7 @@ def slip(sub_order_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/commandes/<int:sub_order_id>")
 @open_to(merchant_member, rate="120 per minute")
+@few_wrong_tries(lambda: str((request.view_args or {})["sub_order_id"]))
 def act(sub_order_id: int) -> ResponseReturnValue:
     """Accept, pack or hand over; an act that is already done shows its result."""
     hall = the_hall()

@@ -18,6 +18,7 @@ from marketplace.payments.models import OPEN_STATES
 from marketplace.payments.service import cancel_attempt, open_at_provider
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import everyone, open_to
+from marketplace.web.limits import few_wrong_tries
 
 blueprint = Blueprint("orders", __name__)
 blueprint.after_request(keep_nothing)
@@ -62,6 +63,11 @@ def give_up(code: str, token: str) -> ResponseReturnValue:
     return redirect(url_for("basket.show"), 303)
 
 
+def _code_asked_for() -> str | None:
+    """The number of an order: shops and couriers know it, and must not try the four digits that go with it."""
+    return normalize_order_code(request.form.get("code", ""))
+
+
 @blueprint.get("/ma-commande")
 @open_to(everyone)
 def find() -> ResponseReturnValue:
@@ -70,6 +76,7 @@ def find() -> ResponseReturnValue:
 
 @blueprint.post("/ma-commande")
 @open_to(everyone, rate="10 per minute")
+@few_wrong_tries(_code_asked_for)
 def find_submit() -> ResponseReturnValue:
     try:
         form = load_form(FindOrder(), request.form)

@@ -5,12 +5,19 @@ Counts live in the process: with several processes a limit is that many times la
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
+from typing import TypeVar
 
-from flask import Flask, request
+from flask import Flask, Response, request
+from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 
 from marketplace.settings import Settings
+from marketplace.web.failures import refuse
+from marketplace.web.sentences import sentence
+
+View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
 #: One household gets that many bits of IPv6 to itself: counting single addresses would count nobody.
 IPV6_HOUSEHOLD_BITS = 64
@@ -37,6 +44,31 @@ limiter = Limiter(
     headers_enabled=True,
     retry_after="delta-seconds",
 )
+
+
+def few_wrong_tries(about: Callable[[], str | None]) -> Callable[[View], View]:
+    """Ten refused answers (422) an hour about one thing, from everybody together; then none is taken.
+
+    For what four digits protect: whoever may ask from many addresses, or ask all night, would try them all. `about`
+    names the thing from the request, None when there is nothing to protect.
+    """
+
+    def declare(view: View) -> View:
+        limit = limiter.limit(
+            "10 per hour",
+            key_func=lambda: about() or "",
+            methods=["POST"],
+            exempt_when=lambda: about() is None,
+            deduct_when=_is_refused,
+            on_breach=lambda _: refuse(429, "too_many_tries", sentence("too_many_tries")),
+        )
+        return limit(view)  # type: ignore[return-value]  # the decorator keeps the signature, its stub forgets it
+
+    return declare
+
+
+def _is_refused(response: Response) -> bool:
+    return response.status_code == 422
 
 
 def init(app: Flask, settings: Settings) -> None:

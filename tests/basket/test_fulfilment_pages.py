@@ -168,6 +168,18 @@ def test_a_wrong_collection_code_keeps_the_parcel_here(keeper: Keeper, hall: Hal
         assert session.scalars(select(Share.state).where(Share.kind == "goods")).all() == ["planned"]
 
 
+def test_a_collection_code_cannot_be_found_by_trying(keeper: Keeper, hall: Hall, paid: Paid) -> None:
+    """It frees the shop's share: four digits that a script would have tried within the hour."""
+    fromagerie = keeper("fromagerie")
+    url, code = _packed_collection(hall, fromagerie, paid)
+    wrong = [f"{number:04d}" for number in range(11) if f"{number:04d}" != code][:10]
+    statuses = [fromagerie.post(url, event="hand_over", collection_code=digits).status_code for digits in wrong]
+    assert statuses == [422] * 10
+    assert fromagerie.post(url, event="hand_over", collection_code=code).status_code == 429
+    with hall.database.reading() as session:
+        assert session.scalars(select(Share.state).where(Share.kind == "goods")).all() == ["planned"]
+
+
 def test_the_right_code_completes_the_part_and_frees_the_shops_share(keeper: Keeper, hall: Hall, paid: Paid) -> None:
     fromagerie = keeper("fromagerie")
     url, code = _packed_collection(hall, fromagerie, paid)
