@@ -58,11 +58,25 @@ class Gallery:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         number = environ.get("HTTP_X_KEPT_PAGE")
-        if number is None or environ.get("HTTP_SEC_FETCH_DEST") != "document":
+        if number is None:
             return self._site(environ, start_response)
+        if environ.get("HTTP_SEC_FETCH_DEST") != "document":
+            return self._site(environ, _to_be_kept(start_response))
         status, headers, body = self._kept[int(number)]
         start_response(f"{status} {HTTP_STATUS_CODES[status]}", [*headers, ("Content-Length", str(len(body)))])
         return [body]
+
+
+def _to_be_kept(start_response: StartResponse) -> StartResponse:
+    """Sheets, scripts and drawings do not change during a test run: a window that has them asks for them no more."""
+
+    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        if status.startswith("200"):
+            headers = [(name, value) for name, value in headers if name.lower() != "cache-control"]
+            headers.append(("Cache-Control", "max-age=3600"))
+        return start_response(status, headers, *rest)
+
+    return start
 
 
 @dataclass(frozen=True)

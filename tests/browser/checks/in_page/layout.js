@@ -4,7 +4,12 @@
   const named = (el) => `${el.tagName.toLowerCase()}${el.id ? "#" + el.id : ""}${typeof el.className === "string" && el.className ? "." + el.className.trim().split(/\s+/).join(".") : ""}`;
   // What is only heard is cut down to a pixel on purpose.
   const isHeard = (el) => getComputedStyle(el).clipPath === "inset(50%)";
-  const seen = (el) => el.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !el.closest("template") && !isHeard(el) && !el.closest(".hidden");
+  const isSeen = (el) => el.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !el.closest("template") && !isHeard(el) && !el.closest(".hidden");
+  const known = new Map();
+  const seen = (el) => {
+    if (!known.has(el)) known.set(el, isSeen(el));
+    return known.get(el);
+  };
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth > width) {
     const wide = [...document.body.querySelectorAll("*")].filter((el) => seen(el) && el.getBoundingClientRect().right > width + 1 && !el.closest(".table-box"));
