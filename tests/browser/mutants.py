@@ -39,12 +39,19 @@ IN_HTML = [
     Mutant("a tag is not closed", "K02", "home", swap("</h1>", "", qty=1)),
     Mutant("a description is missing", "K02", "who", swap(r'<p class="hint" id="phone-aide">', '<p class="hint">')),
     Mutant("the title does not say the step", "K03", "who", swap(" - étape 3 sur 4", "")),
+    Mutant("the title says another step", "K03", "who", swap("étape 3 sur 4", "étape 2 sur 4")),
     Mutant("the title hides the error", "K03", "who: empty", swap(r"<title>Erreur\s:", "<title>")),
     Mutant("a second h1", "K04", "basket of four shops", swap(r"<h2([^>]*)>(.*?)</h2>", r"<h1\1>\2</h1>")),
     Mutant("a level is skipped", "K04", "basket of four shops", swap(r"<h2([^>]*)>(.*?)</h2>", r"<h4\1>\2</h4>")),
     Mutant("two main", "K05", "home", before_main_ends("</main><main>")),
     Mutant(
         "a nav without a name", "K05", "home", swap('<nav class="nav" aria-label="Principale">', '<nav class="nav">')
+    ),
+    Mutant(
+        "the page reloads itself",
+        "K07",
+        "home",
+        swap("<meta name", '<meta http-equiv="refresh" content="9"><meta name'),
     ),
     Mutant("nobody may enlarge", "K07", "home", swap("initial-scale=1", "initial-scale=1, maximum-scale=1")),
     Mutant("the order of Tab is forced", "K23", "who", swap('<input id="email"', '<input tabindex="3" id="email"')),
@@ -77,6 +84,8 @@ IN_HTML = [
         swap(r'<input type="text"([^>]*name="qty")', r'<input type="number"\1'),
     ),
     Mutant("a sum as in English", "K43", "basket of one", swap(r"(\d),(\d\d)\u00a0€", r"\1.\2 €")),
+    Mutant("a sum in two pieces", "K43", "basket of one", swap(r"(\d,\d\d)(\u00a0€)", r"<b>\1</b>\2")),
+    Mutant("a sum only heard, as in English", "K43", "home", before_main_ends('<p aria-label="12.50 €">A</p>')),
     Mutant("an hour as in English", "K43", "home", before_main_ends("<p>Ouvert à 17:00</p>")),
     Mutant(
         "two buttons of one name",
@@ -87,15 +96,72 @@ IN_HTML = [
     Mutant("the alt is a file's name", "K48", "home", swap(r'(<img [^>]*)alt=""', r'\1alt="IMG_2041.jpg"')),
     Mutant("a picture without size", "K48", "home", swap(r'(<img [^>]*)width="\d+"', r"\1")),
     Mutant("a link that says nothing", "K49", "home", before_main_ends('<a href="/aide">cliquez ici</a>')),
+    Mutant(
+        "the paying button on another page", "K50", "who", before_main_ends("<button>obligation de paiement</button>")
+    ),
     Mutant("another window, unsaid", "K49", "home", before_main_ends('<a href="/aide" target="_blank">Aide</a>')),
     Mutant(
         "a second paying button", "K50", "check: delivery", before_main_ends("<button>obligation de paiement</button>")
     ),
     Mutant("the button is vague", "K50", "check: delivery", swap("Commander avec obligation de paiement", "Continuer")),
     Mutant("the seller is not named", "K52", "basket of four shops", swap("Vendu par", "De")),
+    Mutant("no fee", "K56", "check: delivery", swap(r"<tr[^>]*>\s*<th[^>]*>Livraison commune.*?</tr>", "")),
     Mutant(
         "a fee per shop", "K56", "check: delivery", swap(r"(<tr[^>]*>\s*<th[^>]*>Livraison commune.*?</tr>)", r"\1\1")
     ),
+]
+
+#: Seen when the pages are laid side by side: each is named by the whole name of its check.
+AMONG_PAGES = [
+    Mutant(
+        "two pages of one title",
+        "k03_titles_differ",
+        "shops",
+        swap("<title>.*?</title>", "<title>Tous les produits - Produits - Les Halles d’Angoulême</title>"),
+    ),
+    Mutant(
+        "two pages of one heading",
+        "k04_main_headings_differ",
+        "shops",
+        swap("<h1>.*?</h1>", "<h1>Tous les produits</h1>"),
+    ),
+    Mutant(
+        "a page without a link of the footer",
+        "k06_help_stands_at_the_same_place",
+        "who",
+        swap('<li><a href="/accessibilite">.*?</li>', ""),
+    ),
+    Mutant(
+        "links in another order",
+        "k06_help_stands_at_the_same_place",
+        "round: open",
+        swap(r'(<li><a href="/vendeurs">.*?</li>\s*)(<li><a href="/mentions-legales">.*?</li>)', r"\2\1"),
+    ),
+    Mutant(
+        "no phone in the header",
+        "k06_help_stands_at_the_same_place",
+        "check: delivery",
+        swap("Aide\\s: 05 36 49 00 00", "Aide"),
+    ),
+    Mutant(
+        "the check page charges more than the slot",
+        "k51_the_fee_stays_the_same",
+        "check: delivery",
+        swap(r"(Livraison commune.*?<td>)[^<]*", "\\g<1>9,90\u00a0€"),
+    ),
+    Mutant(
+        "the shops change places",
+        "k52_groups_keep_their_order",
+        "check: delivery",
+        swap(r"(<h2[^>]*>)([^<]*)(</h2>.*?<h2[^>]*>)([^<]*)(</h2>)", r"\1\4\3\2\5"),
+    ),
+]
+
+#: Cookies, as an answer's headers would set them.
+COOKIES = [
+    "visitor=1; HttpOnly; Path=/; SameSite=Lax",
+    "session=1; Path=/; SameSite=Lax",
+    "session=1; HttpOnly; Path=/",
 ]
 
 #: Seen in the browser only.

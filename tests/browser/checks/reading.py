@@ -66,3 +66,12 @@ def text_nodes(page: Snapshot) -> Iterator[str]:
             text = node.text(deep=False) or ""
             if text.strip():
                 yield text
+
+
+def heard(page: Snapshot) -> Iterator[str]:
+    """What is said of a thing to those who do not see it."""
+    assert page.tree.body is not None
+    for node in page.tree.body.css("[aria-label], [alt], [title], [placeholder]"):
+        for name in ("aria-label", "alt", "title", "placeholder"):
+            if text := attribute(node, name):
+                yield text
