@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from geopy.adapters import URLLibAdapter
 from geopy.distance import great_circle
 from geopy.exc import GeopyError
 from geopy.geocoders import BANFrance
@@ -39,7 +40,15 @@ class Geocoder:
     """`scheme` and `domain` (with path) of a service that answers as the national geocoder does."""
 
     def __init__(self, *, scheme: str, domain: str, timeout_s: float = 4) -> None:
-        self._service = BANFrance(domain=domain, scheme=scheme, timeout=timeout_s, user_agent="marche-commun")
+        # Asks once, as somebody waits for the page. The other adapter asks three times, and its library writes each
+        # address that it asked for into the log, with the home in it.
+        self._service = BANFrance(
+            domain=domain,
+            scheme=scheme,
+            timeout=timeout_s,
+            user_agent="marche-commun",
+            adapter_factory=URLLibAdapter,
+        )
 
     def find(self, street: str, postcode: str, city: str, limit: int = 5) -> list[FoundAddress]:
         """The places that an address may mean, best first; none when it is unknown.

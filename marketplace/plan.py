@@ -228,7 +228,7 @@ def _around(x: float, y: float, half: float) -> _Box:
 
 
 def _rooms(x: float, y: float, width: float) -> Iterator[tuple[float, float, str, _Box]]:
-    """Where a name may stand: right of its dot, left, below, above, farther below; the y is that of the letters' foot."""
+    """Where a name may stand: right of its dot, left, below, above, farther below; the y is the letters' foot."""
     gap, half = DOT_PX + 3, LABEL_HEIGHT_PX / 2
     yield x + gap, y + 5, "start", _Box(x + gap, y - half, x + gap + width, y + half)
     yield x - gap, y + 5, "end", _Box(x - gap - width, y - half, x - gap, y + half)
