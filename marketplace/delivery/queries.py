@@ -41,7 +41,8 @@ class ParcelRow:
     source_awning: int
     state: str
     is_cold: bool
-    needs_age_check: bool
+    #: The household's, for the coordinator who tells them that something is missing.
+    phone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,7 @@ class BookingRow:
     slot_id: int
     state: str
     recipient: str
+    phone: str
     street: str
     city: str
     parcels_qty: int
@@ -395,6 +397,7 @@ def _booking_rows(session: Session, round_: Round, capacities: tuple[Load, ...])
                 slot_id=booking.slot_id,
                 state=booking.state,
                 recipient=booking.recipient,
+                phone=booking.phone,
                 street=booking.street,
                 city=booking.city,
                 parcels_qty=qty,
@@ -507,7 +510,7 @@ def _parcel_row(parcel: Parcel, of: Mapping[int, int]) -> ParcelRow:
         source_awning=parcel.source_awning,
         state=parcel.state,
         is_cold=parcel.cold_ml > 0,
-        needs_age_check=parcel.booking.needs_age_check,
+        phone=parcel.booking.phone,
     )
 
 

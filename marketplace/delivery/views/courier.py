@@ -81,7 +81,7 @@ def deliver(stop_id: int) -> ResponseReturnValue:
         return _page_of(stop_id, refused.errors, request.form)
     except FieldError as refused:
         return _page_of(stop_id, {refused.field: [refused.code]}, request.form)
-    return _next("stop_settled")
+    return _next("stop_left" if form["is_adult"] == "no" else "stop_settled")
 
 
 @blueprint.post("/arret/<int:stop_id>/absent")

@@ -207,6 +207,77 @@ def test_a_courier_walks_the_line_to_its_end(
         assert session.get_one(Round, 1).state == "done"
 
 
+def test_the_coordinator_finds_whom_to_call_when_a_door_stays_shut(
+    hall: Hall, riding: District, signed_in: SignedIn
+) -> None:
+    coordinator, courier = signed_in(riding.coordinator_id), signed_in(riding.courier_ids[0])
+    with hall.database.reading() as session:
+        shops = [
+            (stop.id, parcel_ids_at(session, stop.id)) for stop in stops_of(session, riding.courier_ids[0], "shop")
+        ]
+        homes = stops_of(session, riding.courier_ids[0], "home")
+    for stop_id, parcels in shops:
+        press(courier, "/ma-tournee", f"/ma-tournee/arret/{stop_id}/collecte", parcel=[str(p) for p in parcels])
+    assert "À suivre »." in main_text(coordinator.get("/tournees/1"))
+    for stop in homes:
+        press(courier, "/ma-tournee", f"/ma-tournee/arret/{stop.id}/absent")
+    page = LexborHTMLParser(coordinator.get("/tournees/1").text)
+    followed = page.css_first("[aria-labelledby=suivi]")
+    assert "Appelez ces personnes" in followed.text()
+    assert [link.attributes["href"] for link in followed.css("a")] == ["tel:+33639980101"] * 2
+    assert "06 39 98 01 01" in main_text(coordinator.get("/tournees/1"))
+    assert "Il reste des personnes à appeler" in main_text(coordinator.get("/tournees/1"))
+
+
+def test_the_coordinator_finds_whom_to_call_when_a_parcel_is_missing(
+    hall: Hall, riding: District, signed_in: SignedIn
+) -> None:
+    press(signed_in(riding.courier_ids[0]), "/ma-tournee", "/ma-tournee/arret/1/collecte", without_rest="1")
+    page = LexborHTMLParser(signed_in(riding.coordinator_id).get("/tournees/1").text)
+    followed = page.css_first("[aria-labelledby=suivi]")
+    assert "manque" in followed.text()
+    assert {link.attributes["href"] for link in followed.css("a")} == {"tel:+33639980101"}
+
+
+def test_the_two_rounds_of_a_day_have_names_of_their_own(hall: Hall, riding: District, signed_in: SignedIn) -> None:
+    client = signed_in(riding.coordinator_id)
+    name = "samedi 28 novembre, 17 h à 20 h"
+    assert name in main_text(client.get("/tournees"))
+    assert f"Tournée du {name}" in main_text(client.get("/tournees/1"))
+    assert f"Amine Roux, {name}" in main_text(client.get("/tournees/1/feuille"))
+    title = LexborHTMLParser(client.get("/tournees/1").text).css_first("title").text()
+    assert title.replace("\u00a0", " ").startswith(f"Tournée du {name}")
+
+
+def test_the_paper_has_a_line_to_sign_for_each_home_that_is_ahead(
+    hall: Hall, riding: District, signed_in: SignedIn
+) -> None:
+    sheet = LexborHTMLParser(signed_in(riding.coordinator_id).get("/tournees/1/feuille").text)
+    assert len(sheet.css(".sign-line")) == 2
+    assert "639980101" not in sheet.css_first("main").text(), "paper gets lost: the help's number is on it, no other"
+
+
+def test_the_way_in_is_gone_from_the_phone_once_somebody_has_been_there(
+    hall: Hall, riding: District, signed_in: SignedIn
+) -> None:
+    client = signed_in(riding.courier_ids[0])
+    with hall.database.reading() as session:
+        shops = [
+            (stop.id, parcel_ids_at(session, stop.id)) for stop in stops_of(session, riding.courier_ids[0], "shop")
+        ]
+        mine = session.scalars(select(Booking).where(Booking.recipient == "Jeanne M.")).one()
+        home = session.scalars(select(Stop).where(Stop.booking_id == mine.id)).one()
+    for stop_id, parcels in shops:
+        press(client, "/ma-tournee", f"/ma-tournee/arret/{stop_id}/collecte", parcel=[str(p) for p in parcels])
+    page = f"/ma-tournee/arret/{home.id}"
+    assert "Portail vert" in main_text(client.get(page))
+    press(client, page, f"{page}/absent")
+    assert "Portail vert" in main_text(client.get(page)), "who may ring once more needs it once more"
+    press(client, page, f"{page}/encore")
+    press(client, page, f"{page}/remise", code=mine.handover_code)
+    assert "Portail vert" not in main_text(client.get(page))
+
+
 def test_an_unticked_parcel_keeps_what_was_ticked_and_asks_once_more(
     riding: District, signed_in: SignedIn, hall: Hall
 ) -> None:
