@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +12,7 @@ TEMPLATE = "marketplace/sentences.html"
 
 
 def sentence(code: str, **details: object) -> str:
-    """The sentence for a refusal's code, in the language of the page.
+    """The sentence for a refusal's code, in the language of the page: plain text, which a page escapes.
 
     A code without a sentence is a bug that must not show as one: the general sentence stands in, and the test
     that walks all codes fails.
@@ -20,7 +21,9 @@ def sentence(code: str, **details: object) -> str:
     macro = getattr(module, code if has_sentence(code) else "refused")
     wanted = {name: details[name] for name in macro.arguments if name in details}
     # Only the template's own line breaks go: French typesetting's fixed spaces stay.
-    return " ".join(re.split(r"[ \t\n]+", str(macro(**wanted)).strip()))
+    said = " ".join(re.split(r"[ \t\n]+", str(macro(**wanted)).strip()))
+    # The macro's template has escaped a name such as "Fils & Cie"; the page would do it again, and JSON not at all.
+    return html.unescape(said)
 
 
 def worded(
