@@ -14,6 +14,7 @@ from marketplace.errors import FieldError
 from marketplace.hall import the_hall
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import everyone, open_to, signed_in
+from marketplace.web.site import staff_areas
 
 blueprint = Blueprint("accounts", __name__)
 
@@ -61,7 +62,10 @@ def sign_out_submit() -> ResponseReturnValue:
 @blueprint.get("/espace")
 @open_to(signed_in)
 def home() -> ResponseReturnValue:
-    """The way to each part that this person plays."""
+    """The way to each part that this person plays; with one part only, that part."""
+    areas = staff_areas()
+    if len(areas) == 1:
+        return redirect(url_for(areas[0]), 303)
     return render_template("marketplace/accounts/home.html")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Flask
+from flask import Flask, current_app
 
 from marketplace.settings import Settings
 from marketplace.web.access import Check, signed_in
@@ -26,12 +26,18 @@ def add_staff_area(app: Flask, endpoint: str, check: Check) -> None:
     app.extensions[STAFF_AREAS].append((endpoint, check))
 
 
+def staff_areas() -> list[str]:
+    """The endpoints of the parts that the signed-in person plays, in the order in which they were shown to us."""
+    if not signed_in():
+        return []
+    return [endpoint for endpoint, check in current_app.extensions[STAFF_AREAS] if check()]
+
+
 def init(app: Flask, settings: Settings) -> None:
     app.extensions[STAFF_AREAS] = []
 
     @app.context_processor
     def context() -> dict[str, object]:
         site = Site(settings.site_name, settings.site_phone, settings.site_email, current_language())
-        areas = [e for e, check in app.extensions[STAFF_AREAS] if check()] if signed_in() else []
         # The basket package says how many pieces are in the visitor's basket; without it there is none.
-        return {"site": site, "basket_count": 0, "staff_areas": areas}
+        return {"site": site, "basket_count": 0, "staff_areas": staff_areas()}
