@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from marketplace.clock import TOWN_ZONE, local_day
 from marketplace.delivery.models import Round, Zone
-from marketplace.delivery.queries import capacity_of, vehicles_that_ride
+from marketplace.delivery.queries import RoundCard, capacity_of, cards_of, vehicles_that_ride
 from marketplace.delivery.rules import NO_LOAD, Load
 from marketplace.delivery.timetable import FIRST_TIMETABLE, Timetable, Window
 from marketplace.errors import NotFound
@@ -35,7 +35,7 @@ class ZoneChoice:
 
 @dataclass(frozen=True, slots=True)
 class OpeningPage:
-    """What the form for new rounds starts from; `model_on` is the day of the round that the hours are taken from.
+    """What the form for new rounds starts from; `model` is the round that the hours are taken from.
 
     `fleet` is what all couriers' vehicles carry together, once through the town.
     """
@@ -43,7 +43,7 @@ class OpeningPage:
     zones: tuple[ZoneChoice, ...]
     zone: ZoneChoice | None
     timetable: Timetable
-    model_on: date | None
+    model: RoundCard | None
     days: tuple[DayChoice, ...]
     fleet: Load
 
@@ -80,7 +80,7 @@ def get_opening_page(session: Session, *, zone_id: int | None, like_id: int | No
         zones=zones,
         zone=zone,
         timetable=timetable_of(model) if model is not None else FIRST_TIMETABLE,
-        model_on=model.on_date if model is not None else None,
+        model=cards_of(session, [model.id])[0] if model is not None else None,
         days=tuple(DayChoice(day, tuple(instants)) for day, instants in collecting.items()),
         fleet=fleet,
     )

@@ -144,6 +144,7 @@ class RoundCard:
 
     id: int
     zone_name: str
+    has_other_zones: bool
     hub_name: str
     state: str
     on_date: date
@@ -283,7 +284,7 @@ def rounds_from(session: Session, *, since: date, limit: int = 60) -> Sequence[R
         .order_by(Round.collect_from_at, Round.id)
         .limit(limit)
     ).all()
-    return _cards(session, ids)
+    return cards_of(session, ids)
 
 
 def get_round_page(session: Session, *, round_id: int, now: datetime) -> RoundPage:
@@ -300,7 +301,7 @@ def get_round_page(session: Session, *, round_id: int, now: datetime) -> RoundPa
     for row in rows:
         bookings.setdefault(row.slot_id, []).append(row)
     return RoundPage(
-        card=_cards(session, [round_id])[0],
+        card=cards_of(session, [round_id])[0],
         bookings=bookings,
         left_out=tuple(row for row in rows if row.why is not None),
         lines=lines,
@@ -327,7 +328,8 @@ def vehicles_that_ride() -> Select[Vehicle, str]:
     )
 
 
-def _cards(session: Session, ids: Sequence[int]) -> list[RoundCard]:
+def cards_of(session: Session, ids: Sequence[int]) -> list[RoundCard]:
+    """The rounds of these ids, in their order."""
     counts: dict[tuple[int, str], int] = {}
     for round_id, state, qty in session.execute(
         select(Slot.round_id, Booking.state, func.count())
@@ -347,14 +349,16 @@ def _cards(session: Session, ids: Sequence[int]) -> list[RoundCard]:
     rounds = session.scalars(
         select(Round).where(Round.id.in_(ids)).options(selectinload(Round.slots), joinedload(Round.zone))
     )
-    cards = {round_.id: _card(round_, counts, stops.get(round_.id, (0, 0))) for round_ in rounds}
+    zones_qty = session.scalar(select(func.count()).select_from(Zone)) or 0
+    cards = {round_.id: _card(round_, counts, stops.get(round_.id, (0, 0)), zones_qty) for round_ in rounds}
     return [cards[round_id] for round_id in ids]
 
 
-def _card(round_: Round, counts: Mapping[tuple[int, str], int], stops: tuple[int, int]) -> RoundCard:
+def _card(round_: Round, counts: Mapping[tuple[int, str], int], stops: tuple[int, int], zones_qty: int) -> RoundCard:
     return RoundCard(
         id=round_.id,
         zone_name=round_.zone.name,
+        has_other_zones=zones_qty > 1,
         hub_name=round_.zone.hub_name,
         state=round_.state,
         on_date=round_.on_date,

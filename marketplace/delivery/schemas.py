@@ -95,6 +95,11 @@ class HourField(TextField):
             raise ValidationError("not_an_hour")
         return time(hour, minute)
 
+    @staticmethod
+    def is_shown(typed: str) -> bool:
+        """Whether a browser's own field can show what was typed; another one drops it."""
+        return typed == "" or re.fullmatch(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", typed) is not None
+
 
 class DayField(TextField):
     """A day as a browser's own field sends it (2026-11-28), or as people type it: 28/11/2026. Code: not_a_day."""
@@ -111,6 +116,14 @@ class DayField(TextField):
         except ValueError:
             raise ValidationError("not_a_day") from None
         raise ValidationError("not_a_day")
+
+    @staticmethod
+    def is_shown(typed: str) -> bool:
+        """Whether a browser's own field can show what was typed; another one drops it."""
+        try:
+            return typed == "" or f"{date.fromisoformat(typed)}" == typed
+        except ValueError:
+            return False
 
 
 class DaysField(fields.List):

@@ -30,6 +30,7 @@ ADDRESS = {"mode": "delivery", "street": "12 rue de Montmoreau", "postcode": "16
 PERSON = {"name": "Jeanne Martin", "phone": "06 39 98 12 34", "email": "jeanne@example.org", "shortage": "refund"}
 #: Where those who work here go; the market itself has been seen.
 ROOMS = ("accounts.", "merchant.", "coordinator.", "courier.", "attention.")
+LONG = "9" * 300
 HOSTILE = "<script>alert(1)</script>\u202e' OR 1=1 --"
 
 
@@ -147,6 +148,7 @@ def _market(crawl: Crawl) -> None:
         ("/ma-commande", {"code": "", "phone_end": ""}, "find an order: empty"),
         ("/ma-commande", {"code": "12345679", "phone_end": "abcd"}, "find an order: wrong"),
         ("/ma-commande", {"code": HOSTILE, "phone_end": "9" * 40}, "find an order: hostile"),
+        ("/ma-commande", {"code": LONG, "phone_end": "1234"}, "find an order: too long"),
         ("/connexion", {"email": "", "password": "", "next": ""}, "sign in: empty"),
         ("/connexion", {"email": "nobody@example.org", "password": "x" * 20, "next": ""}, "sign in: wrong"),
         ("/connexion", {"email": HOSTILE, "password": "y" * 2000, "next": "//evil"}, "sign in: hostile"),
@@ -154,9 +156,9 @@ def _market(crawl: Crawl) -> None:
         ("/panier/lignes", {"variant_id": HOSTILE, "qty": HOSTILE, "back": "//evil"}, "add: hostile"),
     ):
         crawl.refused(who, path, form, label)
-    for qty in ("0", "-1", "1.5", "1000000000", "１"):
+    for qty in ("0", "-1", "1.5", "1000000000", "１", LONG):
         variant = str(variant_of(crawl.town, "m1"))
-        label = f"add: quantity {qty}"
+        label = f"add: quantity {qty[:12]}"
         crawl.refused(who, "/panier/lignes", {"variant_id": variant, "qty": qty, "back": "/produits"}, label)
     crawl.refused(
         who,
@@ -210,8 +212,8 @@ def _refuse_quantities(crawl: Crawl, who: Visitor) -> None:
     form = crawl.snapshots[-1].tree.css_first("form[action^='/panier/lignes/']")
     assert form is not None
     action = form.attributes["action"] or ""
-    for qty in ("50", "x", "-1", "1.5", "１０００", ""):
-        crawl.refused(who, action, {"qty": qty}, f"basket: quantity {qty!r}")
+    for qty in ("50", "x", "-1", "1.5", "１０００", "", HOSTILE, LONG):
+        crawl.refused(who, action, {"qty": qty}, f"basket: quantity {qty[:12]!r}")
 
 
 def _checkout(crawl: Crawl) -> None:
@@ -232,6 +234,7 @@ def _checkout(crawl: Crawl) -> None:
     ):
         page = crawl.send(jeanne, where, form, label)
         assert page.method == "POST" or label == "where: unsure", page
+    _plan(crawl)
     crawl.send(jeanne, where, ADDRESS, "when")
     for slot_id, label in (("", "when: empty"), ("999999", "when: unknown"), (HOSTILE, "when: hostile")):
         crawl.refused(jeanne, "/commande/creneau", {"slot_id": slot_id}, label)
@@ -264,6 +267,26 @@ def _checkout(crawl: Crawl) -> None:
     crawl.send(karim, "/panier/suite", {}, "where, second time")
     crawl.send(karim, where, {"mode": "collection"}, "who: collection")
     crawl.send(karim, "/commande/vous", PERSON, "check: collection")
+
+
+def _plan(crawl: Crawl) -> None:
+    """An address that nobody knows, shown by hand: from the whole town to a door, and what is no place."""
+    rene = crawl.visitor("René, whose house is new")
+    fill(rene, goods(crawl.town, 2))
+    new_house = ADDRESS | {"street": "3 chemin des Nouvelles Maisons"}
+    where, plan = "/commande/livraison", "/commande/livraison/plan"
+    crawl.refused(rene, where, new_house | {"on_plan": "1", "postcode": "75001"}, "plan: far away")
+    crawl.send(rene, where, new_house | {"on_plan": "1"}, "plan: the commune")
+    for form in ({}, {"lat": HOSTILE}, {"lat": "45.6", "lon": "0.1", "zoom": "１"}):
+        crawl.refused(rene, plan, form, f"plan: {form}")
+    hub = {"lat": "45.648600", "lon": "0.156200"}
+    crawl.refused(rene, plan, hub | {"zoom": "0", "move": "confirm"}, "plan: only a guess")
+    away = {"lat": "45.800000", "lon": "0.156200", "zoom": "3"}
+    crawl.refused(rene, plan, away | {"move": "confirm"}, "plan: outside the rounds")
+    crawl.send(rene, plan, away | {"zoom": "1", "move": "wider"}, "plan: the whole town, the pin outside")
+    crawl.send(rene, plan, hub | {"zoom": "2", "small.x": "150", "small.y": "170"}, "plan: a door")
+    crawl.send(rene, plan, hub | {"zoom": "3", "move": "confirm"}, "when: pinned by hand")
+    crawl.visit(rene, where, "where: pinned by hand")
 
 
 def _hidden(page: Snapshot) -> dict[str, str | list[str]]:
@@ -415,15 +438,17 @@ def _shop_packs(crawl: Crawl, slug: str) -> None:
     crawl.visit(who, "/boutique", "shop: packed")
     for path in parts:
         if crawl.visit(who, path).tree.css_first("[name=collection_code]") is not None:
-            crawl.refused(who, path, {"event": "hand_over", "collection_code": "00 00"}, "shop: wrong code")
+            for code, label in (("00 00", "wrong"), (HOSTILE, "hostile"), (LONG, "too long")):
+                crawl.refused(who, path, {"event": "hand_over", "collection_code": code}, f"shop: {label} code")
             break
     crawl.visit(who, f"{parts[0]}/bordereau", "shop: slip")
     shelf = crawl.visit(who, "/boutique/rayon").tree
     actions = [form.attributes["action"] or "" for form in shelf.css("form[action*='/boutique/rayon/']")]
     for form in ({"qty": "", "seen_qty": "1"}, {"qty": "1.5", "seen_qty": "1"}, {"qty": HOSTILE, "seen_qty": "1"}):
         crawl.refused(who, next(a for a in actions if "/stock" in a), form, f"shelf: count {form['qty']!r}")
-    for price in ("", "0", HOSTILE):
-        crawl.refused(who, next(a for a in actions if "/prix" in a), {"price": price}, f"shelf: price {price!r}")
+    crawl.refused(who, next(a for a in actions if "/stock" in a), {"qty": LONG, "seen_qty": "1"}, "shelf: long count")
+    for price in ("", "0", HOSTILE, LONG):
+        crawl.refused(who, next(a for a in actions if "/prix" in a), {"price": price}, f"shelf: price {price[:50]!r}")
     crawl.visit(who, "/boutique/rayon?q=xyzzy", "shelf: nothing found")
 
 
@@ -434,6 +459,7 @@ def _coordinator_opens(crawl: Crawl, who: Visitor) -> None:
     fields = page.css("form.opening input:not([type=checkbox], [type=radio], [name=csrf_token])")
     form: dict[str, str | list[str]] = {f.attributes["name"] or "": f.attributes["value"] or "" for f in fields}
     form |= {"cut_off_on": "day", "cut_off": "08:00", "collect_from": "09:00", "collect_until": "11:00"}
+    form |= {"window_1_from": "10:00", "window_1_until": "12:00", "window_2_from": "11:00", "window_2_until": "13:00"}
     free = [f.attributes["value"] or "" for f in page.css("[name=day]")][1:]
     crawl.refused(who, action, form, "open rounds: no day")
     crawl.refused(who, action, form | {"day": free[0], "other_day": "2020-01-01"}, "open rounds: past")
@@ -441,6 +467,8 @@ def _coordinator_opens(crawl: Crawl, who: Visitor) -> None:
     crawl.refused(who, action, form | {"day": free[0], "window_4_from": "12:00", "litres": "１"}, "open rounds: half")
     hostile = dict.fromkeys(("cut_off", "window_1_places", "kilograms"), HOSTILE)
     crawl.refused(who, action, form | {"day": HOSTILE, **hostile}, "open rounds: hostile")
+    crawl.refused(who, action, {}, "open rounds: empty")
+    crawl.refused(who, action, form | {"day": free[0], "kilograms": LONG}, "open rounds: too long")
     crawl.send(who, action, form | {"day": free[:2]}, "rounds: two more")
     opened = crawl.send(who, action, form | {"day": free[2], "key": "another"}, "round: just opened")
     crawl.send(who, f"{opened.path}/retirer", {}, "rounds: one taken back")
@@ -459,6 +487,7 @@ def _coordinator_plans(crawl: Crawl, round_id: int) -> None:
     vehicles = [f.attributes["value"] or "" for f in crawl.visit(who, page).tree.css("[name=vehicle]")]
     crawl.refused(who, f"{page}/preparer", {}, "round: nobody rides")
     crawl.refused(who, f"{page}/preparer", {"vehicle": "999999"}, "round: unknown vehicle")
+    crawl.refused(who, f"{page}/preparer", {"vehicle": HOSTILE}, "round: hostile vehicle")
     crawl.send(who, f"{page}/preparer", {"vehicle": vehicles}, "round: being planned")
     crawl.town.work()
     crawl.visit(who, page, "round: planned")
@@ -496,6 +525,7 @@ def _courier_rides(crawl: Crawl) -> None:
 def _collect(crawl: Crawl, who: Visitor, page: Snapshot, action: str) -> Snapshot:
     parcels = [f.attributes["value"] or "" for f in page.tree.css("[name=parcel]")]
     crawl.refused(who, action, {}, "courier: nothing ticked")
+    crawl.refused(who, action, {"parcel": HOSTILE}, "courier: hostile parcel")
     return crawl.send(who, action, {"parcel": parcels}, "courier: collected")
 
 

@@ -12,7 +12,16 @@ from marshmallow import ValidationError
 from marketplace.clock import local_day
 from marketplace.delivery import opening, planning, queries, rounds
 from marketplace.delivery.moving import RoundMoved
-from marketplace.delivery.schemas import OpeningQuery, OpenRoundsForm, PlanForm, timetable_of, typed_of, with_boxes
+from marketplace.delivery.schemas import (
+    DayField,
+    HourField,
+    OpeningQuery,
+    OpenRoundsForm,
+    PlanForm,
+    timetable_of,
+    typed_of,
+    with_boxes,
+)
 from marketplace.errors import FieldError, MarketplaceError, NotFound
 from marketplace.hall import the_hall
 from marketplace.ids import new_token
@@ -191,14 +200,21 @@ def _opening_page(
     with hall.database.reading() as session:
         page = opening.get_opening_page(session, zone_id=zone_id, like_id=like_id, now=hall.clock.now())
     # The summary names the faults in the order of the page, which is that of the form.
-    codes = {field: codes[field] for field in (*OpenRoundsForm().fields, *codes) if field in codes}
+    fields = OpenRoundsForm().fields
+    codes = {field: codes[field] for field in (*fields, *codes) if field in codes}
     typed = request.form.to_dict() if codes else {**typed_of(page.timetable), "key": new_token()}
     body = render_template(
         "marketplace/delivery/open_rounds.html",
         opening=page,
+        is_like=like_id is not None,
         typed=typed,
         ticked=frozenset(request.form.getlist("day")),
         codes=codes,
         details={"on": on},
+        as_text=frozenset(
+            name
+            for name, field in fields.items()
+            if isinstance(field, HourField | DayField) and not field.is_shown(typed.get(name, ""))
+        ),
     )
     return body, 422 if codes else 200

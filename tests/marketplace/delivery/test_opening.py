@@ -170,7 +170,8 @@ def test_the_form_begins_with_the_zones_last_hours_and_says_which_days_have_a_ro
     with hall.database.reading() as session:
         page = get_opening_page(session, zone_id=None, like_id=None, now=NOW)
         like = get_opening_page(session, zone_id=None, like_id=district.round_id, now=NOW)
-    assert (page.timetable, page.model_on) == (NOON, MONDAY)
+    assert page.model is not None
+    assert (page.timetable, page.model.on_date) == (NOON, MONDAY)
     assert like.timetable.collect_from == time(16)
     assert [window.places_qty for window in like.timetable.windows] == [6, 6]
     assert [choice.day.day for choice in page.days] == [28, 29, 30, *range(1, 12)]
@@ -193,7 +194,7 @@ def test_a_new_zone_begins_with_a_proposal(hall: Hall, district: District) -> No
             get_opening_page(session, zone_id=99, like_id=None, now=NOW)
         with pytest.raises(NotFound):
             get_opening_page(session, zone_id=None, like_id=99, now=NOW)
-    assert (page.timetable, page.model_on) == (FIRST_TIMETABLE, None)
+    assert (page.timetable, page.model) == (FIRST_TIMETABLE, None)
 
 
 # --- Taken back ------------------------------------------------------------------------------------------------
@@ -347,6 +348,40 @@ def test_a_form_that_cannot_be_opened_says_where_and_keeps_what_was_typed(
 
 def plain(text: str) -> str:
     return re.sub(r"\s+", " ", text)
+
+
+def test_what_no_browsers_field_can_show_stands_in_a_plain_one(
+    hall: Hall, district: District, signed_in: SignedIn
+) -> None:
+    page = LexborHTMLParser(
+        send(signed_in(district.coordinator_id), cut_off="18 h", back_by="soon", other_day="24/12/2026").text
+    )
+    kinds = {name: page.css_first(f"input[name={name}]").attributes["type"] for name in (*FORM,) if "_on" not in name}
+    assert {name for name, kind in kinds.items() if kind == "time"} == {
+        "collect_from",
+        "collect_until",
+        "window_1_from",
+        "window_1_until",
+        "window_2_from",
+        "window_2_until",
+    }
+    assert (kinds["cut_off"], kinds["back_by"], kinds["other_day"]) == ("text", "text", "text")
+
+
+def test_the_form_says_which_round_or_zone_it_begins_with(hall: Hall, district: District, signed_in: SignedIn) -> None:
+    client = signed_in(district.coordinator_id)
+    text = main_text(client.get("/tournees/ouvrir?comme=1"))
+    assert "Ouvrir une tournée aux heures du samedi 28 novembre, 17 h à 20 h" in text
+    with hall.database.transaction() as session:
+        session.add(
+            Zone(
+                key="basse-ville", name="Basse ville", postcodes=["16000"], hub_name="Gare", hub_lat=45.65,
+                hub_lon=0.16, radius_m=4000, fee=Money(450),
+            )
+        )  # fmt: skip
+    assert "Ouvrir une tournée, Basse ville" in main_text(client.get("/tournees/ouvrir?zone=2"))
+    assert "C’est la première tournée ici" in main_text(client.get("/tournees/ouvrir?zone=2"))
+    assert "samedi 28 novembre, 17 h à 20 h, Plateau" in main_text(client.get("/tournees"))
 
 
 def test_hours_and_days_are_understood_as_people_type_them() -> None:
