@@ -13,15 +13,19 @@ def look_up(hall: Hall, *, code: str, token: str) -> queries.OrderRow:
     """The order as it stands; NotFound for a wrong token, as for a wrong code.
 
     While it waits for money the provider is asked first: the resident may be back before the notice (F09), or the
-    notice may never come (F04). If it does not answer, the order is shown as we know it; the poller asks again.
+    notice may never come (F04). If it does not answer, the order is shown as we know it; the poller asks again. Money
+    that is here already is taken at once: nobody who has paid should be asked to pay.
     """
     with hall.database.reading() as session:
         order = queries.get_order(session, code=code, token=token)
-    if order.state not in ("awaiting_payment", "lapsed") or not order.payment or order.payment.state not in OPEN_STATES:
+    if order.state not in ("awaiting_payment", "lapsed") or not order.payment:
         return order
-    try:
-        settle(hall, order.payment.id)
-    except GatewayError:
+    if order.payment.state in OPEN_STATES:
+        try:
+            settle(hall, order.payment.id)
+        except GatewayError:
+            return order
+    elif order.payment.state != "paid":
         return order
     with hall.database.transaction() as session:
         orders.take_payment_if_paid(session, payment_id=order.payment.id, clock=hall.clock)

@@ -360,12 +360,15 @@ def _pick_up(group: QuotedGroup) -> PickUp:
 def take_payment(session: Session, *, payment_id: int, clock: Clock) -> None:
     """A payment was paid: the order it pays is confirmed, or the money goes back. Harmless to repeat (M08).
 
+    Money that a person has to look at confirms nothing, whoever asks: nor does money that has already gone back.
     "Already done" is judged by the effect, the order's state, never by the payment's (reliability.md 1.1).
     """
     reference = session.scalars(select(Payment.reference).where(Payment.id == payment_id)).one()
     order = _lock_order_by_code(session, reference)
     # Read only now: whoever held the order before us may have given this very payment back.
     payment = session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
+    if payment.trouble is not None:
+        return
     now = clock.now()
     if order is None:
         _give_back(session, payment, "unmatched", now)
@@ -424,29 +427,29 @@ def _hold_again(session: Session, order: Order, clock: Clock) -> bool:
             )
             if order.mode == "delivery":
                 bookings.hold_place_again(session, reference=order.code, until_at=until_at, clock=clock)
-    except (stock.NotEnoughStock, bookings.SlotFull, bookings.CutOffPassed):
+    except (stock.NotEnoughStock, bookings.SlotFull, bookings.CutOffPassed, bookings.NotServed):
         return False
     return True
 
 
 def _give_back(session: Session, payment: Payment, reason: str, now: datetime) -> None:
-    """All of a payment that no order can use is refunded; once."""
-    if payment.trouble is None:
-        payment.trouble = reason
-        payments.request_refund(
-            session, payment_id=payment.id, amount=payment.amount, reason=reason, actor="payments", now=now
-        )
+    """All of a payment that no order can use is refunded."""
+    payment.trouble = reason
+    payments.request_refund(
+        session, payment_id=payment.id, amount=payment.amount, reason=reason, actor="payments", now=now
+    )
 
 
 def pay_again(session: Session, *, code: str, token: str, provider_env: str, site_url: str, now: datetime) -> int:
     """Another attempt for an order that still waits for its money; the payment to open at the provider.
 
-    The open attempt itself when there is one. NotPossibleNow when the order no longer waits.
+    The open attempt itself when there is one. NotPossibleNow when the order no longer waits, or its money is here and
+    only the confirmation is still to come.
     """
     order = _lock_order_by_code(session, code)
     if order is None or not secrets.compare_digest(order.token.encode(), token.encode()):
         raise NotFound()
-    if order.state != "awaiting_payment" or order.hold_until_at <= now:
+    if order.state != "awaiting_payment" or order.hold_until_at <= now or _has_paid_attempt(session, code):
         raise NotPossibleNow(state=order.state)
     latest = session.scalars(
         select(Payment).where(Payment.reference == code).order_by(Payment.attempt.desc()).limit(1)
@@ -493,8 +496,9 @@ def cancel_unpaid(session: Session, *, code: str, token: str, now: datetime) -> 
 
 
 def _has_paid_attempt(session: Session, code: str) -> bool:
-    paid = select(Payment.id).where(Payment.reference == code, Payment.state == "paid").limit(1)
-    return session.scalar(paid) is not None
+    """Whether money is here that will confirm the order; not the kind that a person has to look at."""
+    paid = select(Payment.id).where(Payment.reference == code, Payment.state == "paid", Payment.trouble.is_(None))
+    return session.scalar(paid.limit(1)) is not None
 
 
 def _let_go(session: Session, order: Order, event: str, now: datetime) -> None:
@@ -547,8 +551,6 @@ def advance(
     if is_collected and not secrets.compare_digest(sub_order.collection_code.encode(), collection_code.encode()):
         raise WrongCollectionCode()
     _move_sub_order(session, sub_order, event, actor, now)
-    if event == "pack":
-        publish(session, "sub_order.packed", sub_order_id=sub_order.id)
     if is_collected:
         _complete_sub_order(session, order, sub_order, actor, now)
     return True
@@ -578,9 +580,12 @@ def mark_delivered(session: Session, *, code: str, actor: str, now: datetime) ->
 
 def _complete_sub_order(session: Session, order: Order, sub_order: SubOrder, actor: str, now: datetime) -> None:
     _move_sub_order(session, sub_order, "deliver", actor, now)
-    payments.make_due(session, reference=order.code, party=sub_order.party)
-    states = [other.state for other in _sub_orders(session, order.id)]
-    if order.state == "confirmed" and progress_of(states) == "delivered":
+    parts = _sub_orders(session, order.id)
+    # A merchant with two shops in the order has one share of it: it is due when both have handed over.
+    if all(part.state == "delivered" for part in parts if part.party == sub_order.party):
+        assert order.payment_id is not None, "only a paid order is handed over"
+        payments.make_due(session, payment_id=order.payment_id, party=sub_order.party)
+    if order.state == "confirmed" and progress_of([part.state for part in parts]) == "delivered":
         _move_order(session, order, "complete", actor, now)
         order.ended_at = now
 

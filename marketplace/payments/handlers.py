@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
+from marketplace.errors import GatewayError
 from marketplace.hall import Hall
 from marketplace.jobs import periodic, publish, subscribe
 from marketplace.payments import service
+
+log = logging.getLogger(__name__)
 
 
 @subscribe("payment.hinted")
@@ -27,4 +32,13 @@ def poll_payments(hall: Hall) -> None:
     """Losing every webhook loses nothing but time (M07). One job each: one that fails holds up no other."""
     with hall.database.transaction() as session:
         for payment_id in service.claim_due_polls(session, hall.clock.now()):
-            publish(session, "payment.hinted", payment_id=payment_id)
+            publish(session, "payment.poll", payment_id=payment_id)
+
+
+@subscribe("payment.poll")
+def poll_payment(hall: Hall, payment_id: int) -> None:
+    """Never tried again as a job: the poller comes back, and a day's outage would leave a heap of jobs."""
+    try:
+        service.settle(hall, payment_id)
+    except GatewayError as trouble:
+        log.warning("payment %s could not be looked at: %s", payment_id, trouble)

@@ -12,6 +12,10 @@ from marketplace.money import Money
 
 #: States in which the resident may still pay this attempt; at most one of them per reference (I04).
 OPEN_STATES = ("creating", "unknown", "open", "pending")
+#: Of these, the ones in which we have not heard that the provider has it.
+UNHEARD_STATES = ("creating", "unknown")
+#: A refund that the provider may still execute or give up.
+REFUND_UNDER_WAY = ("requested", "queued", "pending", "processing")
 
 
 class MerchantAccount(Base):

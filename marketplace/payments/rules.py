@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from marketplace.money import Money, divide
+from marketplace.money import ZERO, Money, divide
 
 #: (state, provider's status) → next state. What is missing changes nothing: a status that this table does not know
 #: is not final, and a final state never leaves (mollie.md 2.3, 5.4).
@@ -32,6 +32,9 @@ ENDED = frozenset({"failed", "canceled", "expired", "rejected"})
 #: How long after the attempt began the poller looks, time and again (M07); then hourly until two days have passed.
 POLL_AFTER = tuple(timedelta(minutes=m) for m in (1, 2, 5, 10, 15, 30))
 POLL_LONGEST = timedelta(days=2)
+
+#: A refund takes days.
+REFUND_POLL = timedelta(hours=1)
 
 #: Mollie forgets an idempotency key after an hour; we stop trusting it a little earlier.
 KEY_WINDOW = timedelta(minutes=50)
@@ -75,13 +78,15 @@ class PlannedShare:
 def split(parts: tuple[MerchantPart, ...], delivery: Money) -> tuple[PlannedShare, ...]:
     """Who gets what of one payment: each merchant its goods less commission, the association the rest.
 
-    The shares sum to goods plus delivery exactly; commission is never computed on the total (mollie.md 6).
-    AssertionError if a commission exceeds its goods.
+    Two sales of one merchant (it has two shops) are one share: a payment has one route for each merchant. The shares
+    sum to goods plus delivery exactly; commission is never computed on the total (mollie.md 6). AssertionError if a
+    commission exceeds its goods.
     """
-    shares = []
+    goods: dict[str, Money] = {}
     for part in parts:
         assert part.commission <= part.goods, part
-        shares.append(PlannedShare(part.party, "goods", part.goods - part.commission))
+        goods[part.party] = goods.get(part.party, ZERO) + part.goods - part.commission
+    shares = [PlannedShare(party, "goods", amount) for party, amount in goods.items()]
     commission = Money.total([part.commission for part in parts])
     shares.append(PlannedShare("association", "commission", commission))
     shares.append(PlannedShare("association", "delivery", delivery))

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, func, select, type_coerce, update
+from sqlalchemy import BigInteger, case, func, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from marketplace.db import Database
@@ -31,8 +31,25 @@ from marketplace.payments.gateway import (
     Rejected,
     TryAgain,
 )
-from marketplace.payments.models import OPEN_STATES, MerchantAccount, Payment, Refund, Share
-from marketplace.payments.rules import ENDED, KEY_WINDOW, NEXT, Claim, PlannedShare, next_poll
+from marketplace.payments.models import (
+    OPEN_STATES,
+    REFUND_UNDER_WAY,
+    UNHEARD_STATES,
+    MerchantAccount,
+    Payment,
+    Refund,
+    Share,
+)
+from marketplace.payments.rules import (
+    ENDED,
+    KEY_WINDOW,
+    NEXT,
+    POLL_LONGEST,
+    REFUND_POLL,
+    Claim,
+    PlannedShare,
+    next_poll,
+)
 
 log = logging.getLogger(__name__)
 
@@ -119,20 +136,20 @@ def open_at_provider(hall: Hall, payment_id: int) -> str | None:
     """
     with hall.database.reading() as session:
         payment = session.get_one(Payment, payment_id)
-        if payment.state not in ("creating", "unknown"):
+        if payment.state not in UNHEARD_STATES:
             return payment.checkout_url if payment.state in OPEN_STATES else None
         request = _request_of(hall, payment)
         key = payment.idempotency_key
         is_key_fresh = hall.clock.now() - payment.created_at < KEY_WINDOW
     if not is_key_fresh:
         # A second creation would be a second payment. Nobody was ever sent to the first: let it expire unpaid.
-        _end_attempt(hall.database, payment_id, state="expired", now=hall.clock.now())
+        _end_unheard(hall.database, payment_id, state="expired", now=hall.clock.now())
         return None
     try:
         answer = hall.gateway.create_payment(request, idempotency_key=key)
     except Rejected as refused:
         log.error("payment %s refused by the provider: %s (%s)", payment_id, refused, refused.field)
-        _end_attempt(hall.database, payment_id, state="rejected", now=hall.clock.now())
+        _end_unheard(hall.database, payment_id, state="rejected", now=hall.clock.now())
         return None
     except (TryAgain, OutcomeUnknown) as trouble:
         log.warning("payment %s: outcome unknown: %s", payment_id, trouble)
@@ -158,12 +175,12 @@ def _request_of(hall: Hall, payment: Payment) -> PaymentRequest:
     )
 
 
-def _end_attempt(database: Database, payment_id: int, *, state: str, now: datetime) -> None:
+def _end_unheard(database: Database, payment_id: int, *, state: str, now: datetime) -> None:
+    """The attempt is over, unless somebody else has opened it meanwhile: then the resident may be paying it."""
     with database.transaction() as session:
         payment = session.get_one(Payment, payment_id, with_for_update=True)
-        if payment.state in OPEN_STATES:
+        if payment.state in UNHEARD_STATES:
             payment.state, payment.ended_at, payment.next_poll_at = state, now, None
-            publish(session, "payment.ended", payment_id=payment_id)
 
 
 # --- Learn -----------------------------------------------------------------------------------------------------
@@ -178,7 +195,7 @@ def settle(hall: Hall, payment_id: int) -> None:
         provider_id, state = payment.provider_id, payment.state
         has_refunds = session.scalar(select(Refund.id).where(Refund.payment_id == payment_id).limit(1)) is not None
     if provider_id is None:
-        if state in ("creating", "unknown"):
+        if state in UNHEARD_STATES:
             open_at_provider(hall, payment_id)
         return
     answer = hall.gateway.get_payment(provider_id)
@@ -187,6 +204,7 @@ def settle(hall: Hall, payment_id: int) -> None:
         _apply(session, payment_id, answer, hall.clock.now())
         for refund in refunds:
             _apply_refund(session, payment_id, refund, hall.clock.now())
+        _watch_refunds(session, payment_id, hall.clock.now())
 
 
 def _apply(session: Session, payment_id: int, answer: ProviderPayment, now: datetime) -> None:
@@ -208,7 +226,6 @@ def _apply(session: Session, payment_id: int, answer: ProviderPayment, now: date
     payment.next_poll_at = None
     if after in ENDED:
         payment.ended_at = now
-        publish(session, "payment.ended", payment_id=payment.id)
         return
     payment.paid_at = answer.paid_at or now
     post(
@@ -252,12 +269,13 @@ def take_hint(session: Session, *, token: str, provider_id: str, now: datetime) 
 def claim_due_polls(session: Session, now: datetime) -> Sequence[int]:
     """The payments that the poller looks at now; each is left alone for two minutes, looked at or not.
 
-    While the provider is down the jobs would otherwise pile up, one a minute.
+    One that never gets an answer (another account's, a key that was withdrawn) is given up after two days as well.
     """
+    is_given_up = Payment.state.in_(OPEN_STATES) & (Payment.created_at < now - POLL_LONGEST)
     return session.scalars(
         update(Payment)
         .where(Payment.next_poll_at <= now)
-        .values(next_poll_at=now + timedelta(minutes=2))
+        .values(next_poll_at=case((is_given_up, None), else_=now + timedelta(minutes=2)))
         .returning(Payment.id)
     ).all()
 
@@ -300,12 +318,12 @@ def allocate(session: Session, *, payment_id: int, now: datetime) -> None:
     )
 
 
-def make_due(session: Session, *, reference: str, party: str) -> None:
-    """The goods of `party` were handed over: its share of the paid payment may be routed. Once."""
+def make_due(session: Session, *, payment_id: int, party: str) -> None:
+    """The goods of `party` were handed over: its share of the payment that paid for them may be routed. Once."""
     due = session.scalars(
         update(Share)
         .where(
-            Share.payment_id.in_(select(Payment.id).where(Payment.reference == reference, Payment.state == "paid")),
+            Share.payment_id == payment_id,
             Share.party == party,
             Share.kind == "goods",
             Share.state == "planned",
@@ -373,7 +391,10 @@ def send_share(hall: Hall, share_id: int) -> None:
 def request_refund(
     session: Session, *, payment_id: int, amount: Money, reason: str, actor: str, now: datetime
 ) -> Refund:
-    """Money of a paid payment that no order could use goes back; RefundTooLarge when it exceeds what came in."""
+    """Money of a paid payment that no order could use goes back, and nobody gets a share of it.
+
+    RefundTooLarge when it exceeds what came in.
+    """
     payment = session.get_one(Payment, payment_id, with_for_update=True)
     already = session.scalar(
         select(func.coalesce(func.sum(type_coerce(Refund.amount, BigInteger)), 0)).where(
@@ -393,6 +414,9 @@ def request_refund(
     )
     session.add(refund)
     session.flush()
+    session.execute(
+        update(Share).where(Share.payment_id == payment_id, Share.state == "planned").values(state="cancelled")
+    )
     post(
         session,
         key=f"refund:{refund.id}",
@@ -429,6 +453,16 @@ def send_refund(hall: Hall, refund_id: int) -> None:
     )
     with hall.database.transaction() as session:
         _apply_refund(session, payment_id, answer, hall.clock.now())
+        _watch_refunds(session, payment_id, hall.clock.now())
+
+
+def _watch_refunds(session: Session, payment_id: int, now: datetime) -> None:
+    """The poller comes back for a refund that is under way: of some ends no notice is sent, and any may be lost."""
+    payment = session.get_one(Payment, payment_id, with_for_update=True)
+    if payment.state in OPEN_STATES:
+        return
+    under_way = select(Refund.id).where(Refund.payment_id == payment_id, Refund.state.in_(REFUND_UNDER_WAY)).limit(1)
+    payment.next_poll_at = now + REFUND_POLL if session.scalar(under_way) is not None else None
 
 
 def _apply_refund(session: Session, payment_id: int, answer: ProviderRefund, now: datetime) -> None:

@@ -618,7 +618,7 @@ def test_workers_that_route_the_same_share_route_it_once(
     placed = place(hall.database, town, ("C1",), clock=hall.clock, delivered=False)
     pay(hall, sandbox, placed)
     with hall.database.transaction() as session:
-        payments.make_due(session, reference=placed.code, party="merchant:cave")
+        payments.make_due(session, payment_id=placed.payment_id, party="merchant:cave")
         share_id = session.scalars(select(Share.id).where(Share.state == "due")).one()
         # As if the shop had handed it over: what is raced for here is the route.
         session.execute(update(SubOrder).values(state="delivered"))

@@ -1,0 +1,201 @@
+"""Money that comes twice, late, at another place or for something else: nobody is paid twice, nobody pays twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, text, update
+
+from basket import orders
+from basket.following import look_up
+from basket.handlers import let_unpaid_orders_lapse
+from basket.models import Order
+from marketplace.clock import FixedClock
+from marketplace.delivery.models import Zone
+from marketplace.hall import Hall
+from marketplace.ledger.service import balances
+from marketplace.payments import service as payments
+from marketplace.payments.handlers import poll_payments
+from marketplace.payments.models import Payment, Refund, Share
+from merchants.models import Merchant, Shop, Variant
+from tests.sandbox_server import Sandbox
+from tests.walk import Town, book_payments, open_payment, pay, place, work
+
+
+def _state(hall: Hall, placed: orders.PlacedOrder) -> str:
+    with hall.database.reading() as session:
+        return session.get_one(Order, placed.order_id).state
+
+
+def _held(hall: Hall, town: Town, reference: str) -> int:
+    with hall.database.reading() as session:
+        return session.get_one(Variant, town.variant(reference)).held_qty
+
+
+def _pay_again(hall: Hall, placed: orders.PlacedOrder) -> int:
+    with hall.database.transaction() as session:
+        return orders.pay_again(
+            session,
+            code=placed.code,
+            token=placed.token,
+            provider_env="sandbox",
+            site_url="http://127.0.0.1:5000",
+            now=hall.clock.now(),
+        )
+
+
+def _open(hall: Hall, payment_id: int) -> str:
+    payments.open_at_provider(hall, payment_id)
+    with hall.database.reading() as session:
+        provider_id = session.get_one(Payment, payment_id).provider_id
+    assert provider_id is not None
+    return provider_id
+
+
+def _bring_home(hall: Hall, placed: orders.PlacedOrder, *slugs: str) -> None:
+    with hall.database.transaction() as session:
+        now = hall.clock.now()
+        orders.mark_travelling(session, code=placed.code, shop_slugs=frozenset(slugs), actor="courier", now=now)
+        orders.mark_delivered(session, code=placed.code, actor="courier", now=now)
+    work(hall)
+
+
+@pytest.mark.parametrize("first_to_look", ["the return page", "the worker"])
+def test_money_that_is_not_what_we_asked_for_confirms_nothing(
+    first_to_look: str, hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    placed = place(hall.database, town, ("L1",), clock=clock)
+    provider_id = open_payment(hall, placed)
+    with hall.database.transaction() as session:
+        session.execute(update(Payment).values(idempotency_key="what the provider has never heard of"))
+    sandbox.conclude(provider_id, "paid", notify=False)
+    if first_to_look == "the worker":
+        payments.settle(hall, placed.payment_id)
+    look_up(hall, code=placed.code, token=placed.token)
+    work(hall)
+    assert _state(hall, placed) == "awaiting_payment"
+    with hall.database.reading() as session:
+        assert session.get_one(Payment, placed.payment_id).trouble == "amount_differs"
+    clock.advance(timedelta(minutes=16))
+    let_unpaid_orders_lapse(hall)
+    assert (_state(hall, placed), _held(hall, town, "L1")) == ("lapsed", 0)
+
+
+def test_an_order_paid_twice_pays_its_shop_once(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    first = open_payment(hall, placed)
+    with hall.database.transaction() as session:
+        session.execute(update(Payment).values(state="expired", ended_at=hall.clock.now(), next_poll_at=None))
+    second_id = _pay_again(hall, placed)
+    sandbox.conclude(_open(hall, second_id), "paid", notify=False)
+    payments.settle(hall, second_id)
+    sandbox.conclude(first, "paid", notify=False)
+    payments.settle(hall, placed.payment_id)
+    work(hall)
+    _bring_home(hall, placed, "cave")
+    paid_out = [route["amount_cents"] for payment in book_payments(sandbox) for route in payment["routes"]]
+    given_back = [refund["amount_cents"] for payment in book_payments(sandbox) for refund in payment["refunds"]]
+    assert (paid_out, given_back) == ([1104], [1650])
+    with hall.database.reading() as session:
+        assert session.scalars(select(Share.state).where(Share.kind == "goods").order_by(Share.id)).all() == [
+            "cancelled",
+            "routed",
+        ]
+
+
+def test_who_has_paid_is_not_led_to_pay_again(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    placed = place(hall.database, town, ("L1",), clock=hall.clock)
+    sandbox.conclude(open_payment(hall, placed), "paid", notify=False)
+    payments.settle(hall, placed.payment_id)  # the worker has yet to confirm the order
+    with pytest.raises(orders.NotPossibleNow):
+        _pay_again(hall, placed)
+    work(hall)
+    assert _state(hall, placed) == "confirmed"
+
+
+def test_an_attempt_that_somebody_has_opened_meanwhile_is_not_ended(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    placed = place(hall.database, town, ("L1",), clock=clock)
+    open_payment(hall, placed)
+    payments._end_unheard(hall.database, placed.payment_id, state="expired", now=clock.now())
+    with hall.database.reading() as session:
+        assert session.get_one(Payment, placed.payment_id).state == "open"
+
+
+def test_late_money_for_a_home_that_is_no_longer_served_goes_back(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    placed = place(hall.database, town, ("L1",), clock=clock)
+    provider_id = open_payment(hall, placed)
+    clock.advance(timedelta(minutes=16))
+    with hall.database.transaction() as session:
+        orders.lapse(session, order_id=placed.order_id, now=clock.now())
+        session.execute(update(Zone).values(radius_m=100))
+    sandbox.conclude(provider_id, "paid", notify=False)
+    payments.settle(hall, placed.payment_id)
+    work(hall)
+    assert _state(hall, placed) == "cancelled"
+    assert [refund["amount_cents"] for payment in book_payments(sandbox) for refund in payment["refunds"]] == [2250]
+
+
+def test_a_refund_is_followed_to_its_end_without_any_notice(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    placed = place(hall.database, town, ("F2",), clock=clock)
+    provider_id = open_payment(hall, placed)
+    clock.advance(timedelta(minutes=16))
+    with hall.database.transaction() as session:
+        orders.lapse(session, order_id=placed.order_id, now=clock.now())
+    pay(hall, sandbox, place(hall.database, town, ("F2",), clock=clock))
+    sandbox.conclude(provider_id, "paid", notify=False)
+    payments.settle(hall, placed.payment_id)
+    work(hall)
+    sandbox.advance_clock(4 * 24 * 3600)
+    clock.advance(timedelta(days=4))
+    poll_payments(hall)
+    work(hall)
+    with hall.database.reading() as session:
+        assert session.scalars(select(Refund.state)).all() == ["refunded"]
+        assert session.scalars(select(Payment.next_poll_at).where(Payment.id == placed.payment_id)).one() is None
+        assert "residents:refunds" not in {account for account, total in balances(session).items() if total}
+
+
+def test_two_shops_of_one_merchant_are_paid_together_once_both_have_handed_over(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    with hall.database.transaction() as session:
+        merchant_id = session.scalars(select(Merchant.id).where(Merchant.key == "cave")).one()
+        session.execute(update(Shop).where(Shop.slug == "fromagerie").values(merchant_id=merchant_id))
+    placed = place(hall.database, town, ("F1", "C1"), clock=clock)
+    pay(hall, sandbox, placed)
+    _bring_home(hall, placed, "fromagerie")
+    assert [payment["routes"] for payment in book_payments(sandbox)] == [[]]
+    _bring_home(hall, placed, "cave")
+    # 9.96 less 0.80 and 12.00 less 0.96: each shop's commission is rounded on its own.
+    assert [route["amount_cents"] for payment in book_payments(sandbox) for route in payment["routes"]] == [2020]
+    assert _state(hall, placed) == "completed"
+
+
+def test_a_provider_that_never_answers_is_asked_for_two_days_and_leaves_no_heap_of_jobs(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    placed = place(hall.database, town, ("L1",), clock=clock)
+    open_payment(hall, placed)
+    sandbox.plan_fault("GET /v2/payments", "status", status=404, times=100)
+    for minutes in (2, 4, 6):
+        clock.advance(timedelta(minutes=minutes))
+        poll_payments(hall)
+        work(hall)
+    assert _jobs(hall, "poll_payment") == ["succeeded"] * 3
+    clock.advance(timedelta(days=3))
+    poll_payments(hall)
+    poll_payments(hall)
+    assert _jobs(hall, "poll_payment") == ["succeeded"] * 3 + ["todo"]
+
+
+def _jobs(hall: Hall, handler: str) -> list[str]:
+    with hall.database.reading() as session:
+        named = text("SELECT status::text FROM procrastinate_jobs WHERE task_name LIKE '%.' || :name ORDER BY id")
+        return list(session.scalars(named, {"name": handler}))
