@@ -20,7 +20,17 @@ PARTS = 5
 WIDE_AND_LOW = {"width": 1280, "height": 256}
 
 #: Where a slip costs money or time at a door: large targets. Everywhere else axe asks for 24 px.
-LARGE_TARGETS = ("catalogue.product", "basket.", "checkout.", "orders.", "merchant.", "counter.", "shelf.", "courier.")
+LARGE_TARGETS = (
+    "catalogue.product",
+    "basket.",
+    "checkout.",
+    "plan.",
+    "orders.",
+    "merchant.",
+    "counter.",
+    "shelf.",
+    "courier.",
+)
 
 
 #: A fifth make of one route has been the same parts in another order; the quick checks see it all the same.
