@@ -34,6 +34,21 @@ FLAGS = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker begins with the crawl, on which most tests here wait; the others walk meanwhile. Long ones first."""
+    places = [place for place, item in enumerate(items) if item.path.is_relative_to(Path(__file__).parent)]
+    for place, item in zip(places, sorted((items[place] for place in places), key=_turn), strict=True):
+        items[place] = item
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.name == "test_the_crawl_meets_every_page":
+        return 0
+    if "crawled" not in getattr(item, "fixturenames", ()):
+        return 1
+    return 2 if item.path.name == "test_screens.py" else 3
+
+
 @pytest.fixture(scope="session")
 def seeded(template_url: URL, tmp_path_factory: pytest.TempPathFactory) -> tuple[URL, Path]:
     """The database with the demo town that every live town is copied from, and the folder of its people's words."""
@@ -54,7 +69,7 @@ def seeded(template_url: URL, tmp_path_factory: pytest.TempPathFactory) -> tuple
 def crawled(
     seeded: tuple[URL, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[list[Snapshot], list[str], set[str]]:
-    """Every page of the demo town, the addresses that they link to in vain, and the routes that nobody met.
+    """Every page of the demo town, the addresses that they name in vain, and the routes that nobody met.
 
     The first worker crawls, the others read what it kept.
     """
@@ -68,7 +83,8 @@ def crawled(
                 # In a thread of its own: a browser that was opened earlier has this one's event loop.
                 with ThreadPoolExecutor(1) as pool:
                     crawl = pool.submit(crawl_everything, live).result()
-                found = crawl.snapshots, crawl.dead_links(), pages_without_visit(live, crawl.snapshots)
+                in_vain = crawl.dead_links() + crawl.missing_parts()
+                found = crawl.snapshots, in_vain, pages_without_visit(live, crawl.snapshots)
             kept.write_bytes(pickle.dumps(found))
     answer: tuple[list[Snapshot], list[str], set[str]] = pickle.loads(kept.read_bytes())
     return answer

@@ -202,6 +202,19 @@ class Crawl:
                     dead[path] = page.label
         return [f"{path} on {label}" for path, label in sorted(dead.items())]
 
+    def missing_parts(self) -> list[str]:
+        """The pictures, sheets and scripts that pages ask for in vain; a browser would not ask for those far below."""
+        parts: dict[str, str] = {}
+        for page in self.snapshots:
+            for node in page.tree.css("img[src], script[src], link[href], use[href], source[srcset]"):
+                source = (
+                    node.attributes.get("src") or node.attributes.get("href") or node.attributes.get("srcset") or ""
+                )
+                parts.setdefault(source.partition("#")[0], page.label)
+        client = self.town.app.test_client()
+        statuses = {path: client.get(path, base_url=self.town.url).status_code for path in parts if path}
+        return [f"{path} on {parts[path]}" for path, status in sorted(statuses.items()) if status != 200]
+
     def keep_answer(self, who: Visitor, answer: TestResponse, path: str, label: str) -> Snapshot:
         return self._keep(who, answer, "GET", path, label)
 

@@ -17,15 +17,19 @@ DESK = {"width": 1280, "height": 800}
 
 
 class Screen:
-    """A page of the browser; `troubles` is what went wrong since the last `show`."""
+    """A page of the browser; `troubles` is what went wrong since the last `show`.
 
-    def __init__(self, town: LiveTown, context: BrowserContext) -> None:
+    Nothing is asked of another host than the town's; where a walk goes to pay, `hosts` names the payment page's too.
+    """
+
+    def __init__(self, town: LiveTown, context: BrowserContext, *, hosts: tuple[str, ...] = ()) -> None:
         self.town = town
+        self.hosts = tuple(f"{host}/" for host in (town.url, *hosts))
         self.context = context
         self.page: Page = context.new_page()
         self.troubles: list[str] = []
         self.requests_qty = 0
-        self._shown = ""
+        self._documents: set[str] = set()
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.troubles.append(f"script: {error}"))
         self.page.on("requestfailed", self._failed)
@@ -37,9 +41,8 @@ class Screen:
         number = self.town.gallery.keep(snapshot.status, list(snapshot.headers), snapshot.html.encode())
         self.troubles.clear()
         self.requests_qty = 0
-        self._shown = f"{self.town.url}{snapshot.path}"
         self.page.set_extra_http_headers({"X-Kept-Page": number})
-        self.page.goto(self._shown, wait_until="load")
+        self.page.goto(f"{self.town.url}{snapshot.path}", wait_until="load")
         return self.page
 
     def resize(self, size: dict[str, int]) -> None:
@@ -47,8 +50,8 @@ class Screen:
             self.page.set_viewport_size({"width": size["width"], "height": size["height"]})
 
     def _console(self, message: ConsoleMessage) -> None:
-        # The page's own status is no trouble: refusals are meant to be 422.
-        is_own_status = message.location.get("url") == self._shown and "status of" in message.text
+        # A page's own status is no trouble: refusals are meant to be 422.
+        is_own_status = message.location.get("url") in self._documents and "status of" in message.text
         if message.type in ("error", "warning") and not is_own_status:
             self.troubles.append(f"console: {message.text[:200]}")
 
@@ -58,26 +61,30 @@ class Screen:
             self.troubles.append(f"failed: {_path(request.url)}")
 
     def _response(self, response: Response) -> None:
-        if response.status >= 400 and response.url != self._shown:
+        if response.status >= 400 and not response.request.is_navigation_request():
             self.troubles.append(f"{response.status}: {_path(response.url)}")
 
     def _request(self, request: Request) -> None:
         self.requests_qty += 1
-        if not request.url.startswith((f"{self.town.url}/", "data:")):
+        if request.is_navigation_request():
+            self._documents.add(request.url)
+        if not request.url.startswith((*self.hosts, "data:")):
             self.troubles.append(f"asks another host: {request.url[:100]}")
 
 
 @contextmanager
-def open_screen(browser: Browser, town: LiveTown, size: dict[str, int], *, scheme: str = "light") -> Iterator[Screen]:
+def open_screen(
+    browser: Browser, town: LiveTown, size: dict[str, int], *, script: bool = True, hosts: tuple[str, ...] = ()
+) -> Iterator[Screen]:
     context = browser.new_context(
         viewport={"width": size["width"], "height": size["height"]},
-        color_scheme="dark" if scheme == "dark" else "light",
         locale="fr-FR",
+        java_script_enabled=script,
         reduced_motion="reduce",
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(15_000)
     try:
-        yield Screen(town, context)
+        yield Screen(town, context, hosts=hosts)
     finally:
         context.close()
 

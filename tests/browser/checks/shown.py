@@ -6,6 +6,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from playwright.sync_api import Page
+
 from tests.browser.checks import Said
 from tests.browser.screen import Screen, script
 
@@ -37,13 +39,13 @@ def axe_source() -> str:
     return (files("axe_playwright_python") / "axe.min.js").read_text()
 
 
-def k01_axe_finds_nothing(screen: Screen, *, only: tuple[str, ...] = ()) -> Said:
+def k01_axe_finds_nothing(page: Page, *, only: tuple[str, ...] = ()) -> Said:
     """0 violations of the page as it stands; `only` limits it to some rules."""
-    if not screen.page.evaluate("() => Boolean(window.axe)"):
-        screen.page.evaluate(axe_source())
+    if not page.evaluate("() => Boolean(window.axe)"):
+        page.evaluate(axe_source())
     what: dict[str, Any] = {"type": "rule", "values": list(only)} if only else {"type": "tag", "values": TAGS}
     # What passed is counted by rule and not told node by node: axe spends a quarter of its time on that.
-    answer = screen.page.evaluate(script("axe"), {"runOnly": what, "resultTypes": ["violations", "incomplete"]})
+    answer = page.evaluate(script("axe"), {"runOnly": what, "resultTypes": ["violations", "incomplete"]})
     for found in answer["violations"]:
         yield f"{found['rule']} ({found['impact']}): {found['target']}: {found['why']}"
     for found in answer["unsure"]:

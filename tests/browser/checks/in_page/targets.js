@@ -1,4 +1,5 @@
-// Targets of main that are smaller than 44 px, or nearer than 8 px to the next one. Links in a sentence are exempt.
+// Targets of main that are smaller than `least` px or, where that is 44, nearer than 8 px to the next one; targets of
+// header and footer under 24 px. Links in a sentence are exempt.
 (least) => {
   const said = [];
   const seen = (el) => el.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !el.closest(".hidden, template");
@@ -18,6 +19,11 @@
     if (width < least - 0.5 || height < least - 0.5) said.push(`${named(el)} is ${Math.round(width)} by ${Math.round(height)} px`);
   }
   const place = (el) => `${el.tagName}.${el.className}<${el.parentElement.tagName}.${el.parentElement.className}<${el.parentElement.parentElement.className}`;
+  for (const el of document.querySelectorAll("body > header a[href], body > header button, body > header input, body > footer a[href], body > footer button, .skip")) {
+    if (!seen(el) || el.type === "hidden" || el.matches(".skip:not(:focus)")) continue;
+    const { width, height } = el.getBoundingClientRect();
+    if (width < 23.5 || height < 23.5) said.push(`${named(el)} of the frame is ${Math.round(width)} by ${Math.round(height)} px`);
+  }
   const close = new Map();
   const near = (a, b) => Math.max(Math.max(a.left, b.left) - Math.min(a.right, b.right), Math.max(a.top, b.top) - Math.min(a.bottom, b.bottom));
   for (let i = 0; i < targets.length; i += 1) {
