@@ -157,6 +157,24 @@ AMONG_PAGES = [
     ),
 ]
 
+#: Too much for a first view.
+HEAVY = [
+    Mutant(
+        "a crowd of pictures",
+        "K15",
+        "who",
+        before_main_ends("".join(f'<img src="/dessins/book-{n}.svg?n={n}" alt="">' for n in range(20))),
+    ),
+    Mutant(
+        "letters that were not cut down",
+        "K15",
+        "who",
+        swap(
+            "</head>", '<link rel="preload" as="font" crossorigin href="/static/fonts/atkinson-400.woff2?whole"></head>'
+        ),
+    ),
+]
+
 #: Cookies, as an answer's headers would set them.
 COOKIES = [
     "visitor=1; HttpOnly; Path=/; SameSite=Lax",

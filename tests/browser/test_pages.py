@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from types import ModuleType
 
 import pytest
 
 from tests.browser.checks import Findings, documents, forms, things
+from tests.browser.checks.reading import attribute, fields
 from tests.browser.crawl import Snapshot
+from tests.browser.scenes import HOSTILE
 
 #: The crawl brings these about; any other page that breaks is a fault.
 MEANT_TO_FAIL = {"error 500", "error 503"}
@@ -33,6 +36,36 @@ def test_no_page_breaks(pages: list[Snapshot]) -> None:
     broken = [str(page) for page in pages if page.status >= 500 and page.label not in MEANT_TO_FAIL]
     assert broken == []
     assert len(pages) > 200
+
+
+def test_every_form_is_sent_empty_hostile_and_too_long(pages: list[Snapshot]) -> None:
+    """K31 looks at what was refused; this sees to it that each form was."""
+    asked: dict[str, set[str]] = defaultdict(set)
+    typed: set[str] = set()
+    for page in pages:
+        for form in page.tree.css("form[method=post]"):
+            for field in fields(page, form):
+                action = _kind_of(attribute(form, "action") or page.path)
+                asked[action].add(attribute(field, "name"))
+                if attribute(field, "type") not in ("radio", "checkbox"):
+                    typed.add(action)
+    refused: set[tuple[str, str]] = set()
+    for page in pages:
+        if page.method == "POST" and page.status == 422:
+            action = _kind_of(page.path)
+            sent = [value for name, value in page.form if name in asked[action]]
+            refused.add((action, "hostile" if HOSTILE in sent else "" if any(sent) else "empty"))
+            if any(len(value) >= 200 for value in sent):
+                refused.add((action, "too long"))
+    wanted = {(action, kind) for action in asked for kind in ("empty", "hostile")}
+    wanted |= {(action, "too long") for action in typed}
+    assert sorted(wanted - refused) == []
+    assert len(asked) > 12
+
+
+def _kind_of(path: str) -> str:
+    """The address without the numbers and keys that tell one thing from another."""
+    return re.sub(r"\d+|[\w-]{20,}", "*", path.partition("?")[0])
 
 
 @pytest.mark.parametrize("check", PAGE_CHECKS, ids=lambda check: check.__name__)
