@@ -30,7 +30,6 @@ from basket.api_schemas import (
 from basket.following import look_up
 from basket.orders import Address
 from basket.quoting import Quote, QuotedLine, QuotedShop, quote_basket
-from basket.views.visitor import keep_nothing
 from marketplace.delivery import bookings
 from marketplace.errors import FieldError, MarketplaceError, NotFound
 from marketplace.geo import FoundAddress
@@ -39,6 +38,7 @@ from marketplace.ids import new_token
 from marketplace.payments.service import open_at_provider, payable_parties
 from marketplace.web.access import everyone, open_to
 from marketplace.web.api import BEARER, ApiBlueprint
+from marketplace.web.headers import keep_nothing
 from marketplace.web.language import current_language
 from merchants.api import addresses_of
 from merchants.api_schemas import NoQuery

@@ -20,6 +20,15 @@ from merchants.models import Product, Shop, Variant
 
 
 @dataclass(frozen=True, slots=True)
+class UnpaidOrder:
+    """What the basket's page says of an order that its visitor left before paying."""
+
+    code: str
+    token: str
+    hold_until_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LineRow:
     name: str
     label: str
@@ -143,6 +152,17 @@ def checkout_url_of(session: Session, payment_id: int) -> str | None:
 
 def get_order_by_id(session: Session, order_id: int) -> OrderRow:
     return _order_row(session, session.get_one(Order, order_id))
+
+
+def find_unpaid_order(session: Session, *, basket_id: int, now: datetime) -> UnpaidOrder | None:
+    """The last order from this basket that still holds its goods and waits for its payment."""
+    row = session.execute(
+        select(Order.code, Order.token, Order.hold_until_at)
+        .where(Order.basket_id == basket_id, Order.state == "awaiting_payment", Order.hold_until_at > now)
+        .order_by(Order.hold_until_at.desc(), Order.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return UnpaidOrder(*row) if row is not None else None
 
 
 def find_order_link(session: Session, *, code: str, phone_end: str) -> tuple[str, str] | None:

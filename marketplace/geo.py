@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from geopy.adapters import URLLibAdapter
@@ -16,6 +17,8 @@ from marketplace.errors import GatewayError
 
 #: Below this score the national geocoder is guessing; a house number with less is shown for choice, not believed.
 SURE_SCORE = 0.75
+#: Answers of the geocoder that a process keeps, in each direction: an hour of a busy day.
+KEPT_ANSWERS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +52,30 @@ class Geocoder:
             user_agent="marche-commun",
             adapter_factory=URLLibAdapter,
         )
+        # A page that is read again asks nobody again: the service belongs to everybody and counts our questions.
+        self._find = lru_cache(KEPT_ANSWERS)(self._ask)
+        self._near = lru_cache(KEPT_ANSWERS)(self._ask_near)
 
     def find(self, street: str, postcode: str, city: str, limit: int = 5) -> list[FoundAddress]:
         """The places that an address may mean, best first; none when it is unknown.
 
         GatewayError (not permanent) when the service is down, slow, or answers something else.
         """
+        return list(self._find(f"{street} {postcode} {city}", limit))
+
+    def _ask(self, address: str, limit: int) -> tuple[FoundAddress, ...]:
         with _trouble_as_gateway_error():
-            answers = self._service.geocode(f"{street} {postcode} {city}", limit=limit, exactly_one=False)
-            return [_read(answer.raw) for answer in answers or ()][:limit]
+            answers = self._service.geocode(address, limit=limit, exactly_one=False)
+            return tuple(_read(answer.raw) for answer in answers or ())[:limit]
 
     def near(self, lat: float, lon: float) -> FoundAddress | None:
         """The known address nearest to a point, in degrees; None where there is none around.
 
         GatewayError as for `find`. Its `score` falls with the distance, so that `is_sure` says nothing here.
         """
+        return self._near(lat, lon)
+
+    def _ask_near(self, lat: float, lon: float) -> FoundAddress | None:
         with _trouble_as_gateway_error():
             answer = self._service.reverse((lat, lon))
             return None if answer is None else _read(answer.raw)

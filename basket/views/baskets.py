@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from basket import baskets
-from basket.queries import find_variant_name
+from basket.queries import find_unpaid_order, find_variant_name
 from basket.quoting import Quote, quote_basket
 from basket.schemas import AddLine, ChangeLine
-from basket.views.visitor import find_basket, get_or_open_basket, keep_nothing
+from basket.views.visitor import find_basket, get_or_open_basket
 from marketplace.accounts.views import local_address
 from marketplace.clock import local_day
 from marketplace.delivery.bookings import promise
@@ -19,6 +19,7 @@ from marketplace.hall import the_hall
 from marketplace.payments.service import payable_parties
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import everyone, open_to
+from marketplace.web.headers import keep_nothing
 from marketplace.web.sentences import sentence
 from merchants.views.catalogue import show_product
 
@@ -113,10 +114,12 @@ def _page(
     with hall.database.reading() as session:
         basket_id = find_basket(session)
         quote = _quote(basket_id, session) if basket_id is not None else None
+        unpaid = find_unpaid_order(session, basket_id=basket_id, now=now) if basket_id is not None else None
         delivery = promise(session, now=now)
     body = render_template(
         "basket/basket.html",
         quote=quote,
+        unpaid=unpaid,
         delivery=delivery,
         fee=quote.fee_with(delivery.fee, local_day(now)) if quote and delivery else None,
         codes=codes,

@@ -15,7 +15,7 @@ from basket.addresses import AddressUnknown, AddressUnsure, check_served, locate
 from basket.models import Checkout
 from basket.quoting import Quote, quote_basket
 from basket.rules import HOLD
-from basket.views.visitor import find_basket, keep_nothing
+from basket.views.visitor import find_basket
 from marketplace.clock import local_day
 from marketplace.delivery import bookings
 from marketplace.errors import GatewayError, MarketplaceError
@@ -25,6 +25,7 @@ from marketplace.money import Money
 from marketplace.payments.service import open_at_provider, payable_parties
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import everyone, open_to
+from marketplace.web.headers import keep_nothing
 from marketplace.web.language import current_language
 from merchants.stock import NotEnoughStock
 

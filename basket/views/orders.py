@@ -10,7 +10,6 @@ from flask.typing import ResponseReturnValue
 from basket import orders, queries
 from basket.following import look_up
 from basket.schemas import FindOrder
-from basket.views.visitor import keep_nothing
 from marketplace.errors import GatewayError
 from marketplace.hall import the_hall
 from marketplace.ids import normalize_order_code
@@ -18,6 +17,7 @@ from marketplace.payments.models import OPEN_STATES
 from marketplace.payments.service import cancel_attempt, open_at_provider
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import everyone, open_to
+from marketplace.web.headers import keep_nothing
 from marketplace.web.limits import few_wrong_tries
 
 blueprint = Blueprint("orders", __name__)

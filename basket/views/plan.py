@@ -18,13 +18,14 @@ from basket import pinning, schemas
 from basket.addresses import check_served, surroundings_of
 from basket.orders import Address
 from basket.pinning import Pin, Surroundings
-from basket.views.visitor import find_basket, keep_nothing
+from basket.views.visitor import find_basket
 from marketplace.delivery import bookings
 from marketplace.errors import GatewayError, MarketplaceError
 from marketplace.geo import FoundAddress, distance_m
 from marketplace.hall import the_hall
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import everyone, open_to
+from marketplace.web.headers import keep_nothing
 
 blueprint = Blueprint("plan", __name__, url_prefix="/commande/livraison")
 blueprint.after_request(keep_nothing)

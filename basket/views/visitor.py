@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flask import Response
 from flask import session as cookie
 from sqlalchemy.orm import Session
 
@@ -11,13 +10,6 @@ from marketplace.errors import NotFound
 from marketplace.hall import the_hall
 
 KEY = "basket"
-
-
-def keep_nothing(response: Response) -> Response:
-    """The browser keeps no copy of a page with an address or an order on it: the way back shows what is true now, and
-    the next person at a shared computer sees nothing."""
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def find_basket(session: Session) -> int | None:

@@ -27,6 +27,13 @@ def content_security_policy(settings: Settings) -> str:
     )
 
 
+def keep_nothing(response: Response) -> Response:
+    """The browser keeps no copy of a page with an address or an order on it: the way back shows what is true now, and
+    the next person at a shared computer sees nothing."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def init(app: Flask, settings: Settings) -> None:
     policy = content_security_policy(settings)
 

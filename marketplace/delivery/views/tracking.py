@@ -8,8 +8,10 @@ from flask.typing import ResponseReturnValue
 from marketplace.delivery import queries
 from marketplace.hall import the_hall
 from marketplace.web.access import everyone, open_to
+from marketplace.web.headers import keep_nothing
 
 blueprint = Blueprint("tracking", __name__)
+blueprint.after_request(keep_nothing)
 
 
 @blueprint.get("/suivre/<token>")

@@ -356,7 +356,9 @@ def test_a_resident_sees_their_own_bead_and_no_other(
         book(session, district, "10000002", clock, home=1, shops=(1,))
     link = f"/suivre/{mine.token}"
     visitor = app.test_client()
-    before = main_text(visitor.get(link))
+    page = visitor.get(link)
+    assert page.headers["Cache-Control"] == "no-store"
+    before = main_text(page)
     assert "samedi 28 novembre, entre 17 h et 19 h" in before
     assert "Place réservée" in before and f"{mine.handover_code[:2]} {mine.handover_code[2:]}" in before
     hand_out_round(hall, district, 1)
