@@ -26,6 +26,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
 
 from marketplace.errors import MarketplaceError
+from marketplace.hall import the_hall
 from marketplace.schemas import (
     CentsField,
     ChoiceField,
@@ -144,8 +145,12 @@ class PagesOnlySessions(SecureCookieSessionInterface):
 
 
 def absolute(address: str) -> str:
-    """An address of ours as a client at another place can follow it, on the host that it already talks to."""
-    return urljoin(request.host_url, address)
+    """An address of ours as a client at another place can follow it.
+
+    In production on the town's own host, whatever the request claims (S28); elsewhere on the one that answers.
+    """
+    settings = the_hall().settings
+    return urljoin(settings.site_url if settings.production else request.host_url, address)
 
 
 def register(app: Flask, blueprint: ApiBlueprint) -> None:

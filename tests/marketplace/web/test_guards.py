@@ -476,6 +476,13 @@ def test_over_https_the_cookie_and_every_answer_insist_on_it(hall: Hall, town: T
         assert answer.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains", path
 
 
+def test_programs_get_the_towns_own_addresses_whatever_host_they_name(hall: Hall, town: Town) -> None:
+    settings = replace(hall.settings, production=True, site_url="https://halles.test")
+    client = create_app(replace(hall, settings=settings)).test_client()
+    shops = client.get("/api/v1/shops", base_url="https://evil.test").json["items"]
+    assert {shop["url"].partition("/boutiques")[0] for shop in shops} == {"https://halles.test"}
+
+
 def test_every_answer_says_what_the_browser_may_do_with_it(app: Flask, people: People) -> None:
     silent = {}
     urls = [people.address(rule) for rule in _pages(app)]
