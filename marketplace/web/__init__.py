@@ -20,4 +20,4 @@ def init_web(app: Flask, settings: Settings) -> None:
     access.init(app)
     headers.init(app, settings)
     failures.init(app)
-    api.init(app)
+    api.init(app, settings)

@@ -26,7 +26,6 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
 
 from marketplace.errors import MarketplaceError
-from marketplace.hall import the_hall
 from marketplace.schemas import (
     CentsField,
     ChoiceField,
@@ -38,6 +37,7 @@ from marketplace.schemas import (
     TextField,
     flat,
 )
+from marketplace.settings import Settings
 from marketplace.web.access import everyone, open_to
 from marketplace.web.failures import PROBLEM_TYPE, ProblemShape
 from marketplace.web.language import is_api
@@ -122,6 +122,9 @@ class ApiBlueprint(Blueprint):
 class JsonApi(Api):
     """flask-smorest, with our problem details in the place of its own errors."""
 
+    #: Where the town's pages are in production; elsewhere whichever host answers.
+    own_url: str | None = None
+
     def _register_error_handlers(self) -> None:
         """`failures` answers them all."""
 
@@ -149,8 +152,8 @@ def absolute(address: str) -> str:
 
     In production on the town's own host, whatever the request claims (S28); elsewhere on the one that answers.
     """
-    settings = the_hall().settings
-    return urljoin(settings.site_url if settings.production else request.host_url, address)
+    api: JsonApi = current_app.extensions[EXTENSION]
+    return urljoin(api.own_url or request.host_url, address)
 
 
 def register(app: Flask, blueprint: ApiBlueprint) -> None:
@@ -188,7 +191,7 @@ def _limits_of(converter: OpenAPIConverter, field: fields.Field[Any], **_: objec
     return limits
 
 
-def init(app: Flask) -> None:
+def init(app: Flask, settings: Settings) -> None:
     """The API's root; call it before any package registers its part."""
     app.session_interface = PagesOnlySessions()
     assert isinstance(app.json, DefaultJSONProvider)
@@ -207,5 +210,6 @@ def init(app: Flask) -> None:
     api.register_field(FlagField, "boolean", None)
     api.ma_plugin.converter.add_attribute_function(_limits_of)
     api.spec.components.security_scheme(BEARER, {"type": "http", "scheme": "bearer"})
+    api.own_url = settings.site_url if settings.production else None
     app.extensions[EXTENSION] = api
     app.register_blueprint(description)
