@@ -1,4 +1,4 @@
-"""I02, I06, I16: orders, what they hold, and what was paid for them agree."""
+"""I02, I06, I07, I09, I16, I17: orders, what they hold, and what was paid for them agree."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ RULES = (
         "(SELECT sum(s.goods) FROM sub_order s WHERE s.order_id = o.id))",
     ),
     (
+        # A job that gave up counts: it stands on the list for people.
+        "I07 money that no order took, nobody gives back and no job will look at",
+        "SELECT p.id FROM payment p WHERE p.state = 'paid' AND p.trouble IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.payment_id = p.id) "
+        "AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.task_name = 'basket.handlers.take_payment' "
+        "AND j.status IN ('todo', 'doing', 'failed') AND (j.args ->> 'payment_id')::bigint = p.id)",
+    ),
+    (
         "I09 a sub-order whose lines or commission do not add up",
         "SELECT s.id FROM sub_order s JOIN order_line l ON l.sub_order_id = s.id GROUP BY s.id "
         "HAVING s.goods <> sum(l.unit_price * l.qty) OR s.commission <> sum(l.commission)",
@@ -53,6 +61,12 @@ RULES = (
         "SELECT sh.id FROM payment_share sh JOIN payment p ON p.id = sh.payment_id "
         "JOIN orders o ON o.code = p.reference JOIN sub_order s ON s.order_id = o.id AND s.party = sh.party "
         "WHERE sh.state IN ('due', 'sending', 'unknown', 'routed') AND s.state <> 'delivered'",
+    ),
+    (
+        "I09 a share of money that confirmed no order",
+        "SELECT sh.id FROM payment_share sh JOIN payment p ON p.id = sh.payment_id "
+        "JOIN orders o ON o.code = p.reference WHERE sh.state IN ('due', 'sending', 'unknown', 'routed') "
+        "AND o.payment_id IS DISTINCT FROM p.id",
     ),
 )
 

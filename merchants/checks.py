@@ -37,4 +37,4 @@ RULES = (
 def broken_rules(session: Session) -> Iterator[str]:
     yield from sentences(session, RULES)
     for product_id in find_stale(session, limit=10):
-        yield f"search does not know product {product_id} as it is"
+        yield f"search misses product {product_id}, or holds it withdrawn or in old stems"

@@ -21,6 +21,6 @@ def rotate_search(hall: Hall) -> None:
 
 @periodic("*/10 * * * *")
 def mend_search(hall: Hall) -> None:
-    """What search does not know as it is, is written again: after a new stemmer, after anything."""
+    """What search misses, still holds or has in the stems of another version is written again."""
     with hall.database.transaction() as session:
         index_products(session, find_stale_products(session, limit=STALE_AT_A_TIME))

@@ -1,0 +1,132 @@
+"""Each rule of the self-check finds the fault that it is there for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+import basket.checks
+import marketplace.payments.checks
+import merchants.checks
+from basket import orders
+from marketplace.clock import FixedClock
+from marketplace.hall import Hall
+from marketplace.payments import service as payments
+from marketplace.selfcheck import self_check
+from tests.sandbox_server import Sandbox
+from tests.walk import Town, open_payment, pay, place, work
+
+#: Rule → the fault, as statements that no use case would make.
+FAULTS: dict[str, tuple[str, ...]] = {
+    "I01 held is not the sum of the live holds": ("UPDATE variant SET held_qty = held_qty + 1 WHERE id = 1",),
+    "I01 on hand is not the sum of the moves": ("UPDATE variant SET on_hand_qty = on_hand_qty + 1 WHERE id = 1",),
+    "I01 sold pieces are not the moves of their order": ("UPDATE stock_move SET reference = '' WHERE reason = 'sold'",),
+    "I14 a price that nobody recorded": ("UPDATE variant SET price = price + 1 WHERE id = 1",),
+    "I02 an order that waits does not hold what it promises": (
+        "UPDATE stock_hold SET qty = 2 WHERE state = 'held'",
+        "UPDATE variant SET held_qty = 2 WHERE held_qty = 1",
+    ),
+    "I02 a confirmed order without its pieces": ("DELETE FROM stock_hold WHERE state = 'sold'",),
+    "I02 an ended order still holds": ("UPDATE orders SET state = 'lapsed' WHERE state = 'awaiting_payment'",),
+    "I06 a confirmed order that no paid payment of its amount confirms": (
+        "UPDATE orders SET delivery_fee = delivery_fee + 1 WHERE state = 'confirmed'",
+    ),
+    "I07 money that no order took, nobody gives back and no job will look at": (
+        "UPDATE payment SET trouble = NULL WHERE trouble = 'paid_late'",
+    ),
+    "I09 a sub-order whose lines or commission do not add up": ("UPDATE order_line SET commission = commission + 1",),
+    "I09 a share routed before its goods were handed over": (
+        "UPDATE sub_order SET state = 'packed' WHERE state = 'delivered'",
+    ),
+    "I09 a share of money that confirmed no order": (
+        "UPDATE payment_share SET state = 'due' WHERE state = 'cancelled'",
+    ),
+    "I17 a confirmed delivery without a place on a round": (
+        "UPDATE booking SET reference = 'not ' || reference WHERE state = 'confirmed'",
+    ),
+    "I16 a move that the state table does not have": (
+        "UPDATE order_event SET to_state = 'completed' WHERE event = 'confirm' AND sub_order_id IS NULL",
+    ),
+    "I04 two open attempts for one reference": (
+        "DROP INDEX uq_payment_one_open_per_reference",
+        "UPDATE payment SET state = 'open' WHERE id IN (1, 2)",
+        "UPDATE payment SET reference = 'one', attempt = id WHERE id IN (1, 2)",
+    ),
+    "I05 a paid payment without the provider's id": ("UPDATE payment SET provider_id = NULL WHERE id = 1",),
+    "I07 a paid payment that the ledger does not know": ("UPDATE ledger_posting SET key = 'x' WHERE key = 'paid:1'",),
+    "I09 shares that do not sum to their payment": ("DELETE FROM payment_share WHERE payment_id = 2",),
+    "I09 a routed share that the ledger does not know": (
+        "UPDATE payment_share SET provider_route_id = NULL WHERE state = 'routed'",
+    ),
+    "I09 a share routed from a payment that is not paid": (
+        "UPDATE payment SET state = 'expired' WHERE id = (SELECT min(payment_id) FROM payment_share"
+        " WHERE state = 'routed')",
+    ),
+    "I10 more refunded than paid": ("UPDATE refund SET amount = amount + 1",),
+    "I10 a settled refund that the ledger does not know": ("UPDATE refund SET state = 'refunded'",),
+    "I08 a merchant is owed less than nothing": (
+        "UPDATE ledger_entry SET account = 'merchant:cave' WHERE account = 'holding' AND amount > 0",
+    ),
+    "I08 posting": ("UPDATE ledger_entry SET amount = amount + 1 WHERE id = 1",),
+    "search misses product": ("UPDATE product SET is_published = false WHERE id = 1",),
+}
+
+
+def test_every_rule_has_its_fault() -> None:
+    rules = (*basket.checks.RULES, *merchants.checks.RULES, *marketplace.payments.checks.RULES)
+    assert {name for name, _ in rules} <= FAULTS.keys()
+
+
+@pytest.fixture
+def house(hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock) -> Hall:
+    """One order was brought home and routed, one is paid, one waits; one was paid too late and given back."""
+    late = place(hall.database, town, ("F2",), clock=clock, delivered=False)
+    late_id = open_payment(hall, late)
+    clock.advance(timedelta(minutes=16))
+    with hall.database.transaction() as session:
+        orders.lapse(session, order_id=late.order_id, now=clock.now())
+    brought = place(hall.database, town, ("F2", "C1"), clock=clock)
+    pay(hall, sandbox, brought)
+    with hall.database.transaction() as session:
+        slugs = frozenset({"fromagerie", "cave"})
+        orders.mark_travelling(session, code=brought.code, shop_slugs=slugs, actor="courier", now=clock.now())
+        orders.mark_delivered(session, code=brought.code, actor="courier", now=clock.now())
+    work(hall)
+    sandbox.conclude(late_id, "paid", notify=False)
+    payments.settle(hall, late.payment_id)
+    work(hall)
+    pay(hall, sandbox, place(hall.database, town, ("L1",), clock=clock))
+    place(hall.database, town, ("L2",), clock=clock)
+    return hall
+
+
+def test_each_fault_is_found(house: Hall) -> None:
+    with house.database.reading() as session:
+        assert self_check(session) == []
+    missed = {}
+    for rule, statements in FAULTS.items():
+        with house.database.reading() as session:
+            # As somebody with a database console could: the append-only tables refuse everybody else.
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            for statement in statements:
+                session.execute(text(statement))
+            found = self_check(session)
+            if not any(sentence.startswith(rule) for sentence in found):
+                missed[rule] = found
+    assert missed == {}
+
+
+def test_money_that_a_job_has_still_to_take_is_not_lost(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    placed = place(hall.database, town, ("L1",), clock=clock)
+    sandbox.conclude(open_payment(hall, placed), "paid", notify=False)
+    payments.settle(hall, placed.payment_id)
+    with hall.database.reading() as session:
+        assert self_check(session) == []
+        session.execute(text("DELETE FROM procrastinate_jobs"))
+        assert self_check(session) == [
+            "I07 money that no order took, nobody gives back and no job will look at: 1",
+        ]
