@@ -94,9 +94,10 @@ class Order(Base):
     checkout_key: Mapped[str] = mapped_column(unique=True)
     #: What was asked with the key, so that the key cannot be used again for something else.
     request_hash: Mapped[str]
-    basket_id: Mapped[int | None] = mapped_column(ForeignKey("basket.id", ondelete="SET NULL"))
+    #: Indexed, because every old basket that is forgotten asks for its orders.
+    basket_id: Mapped[int | None] = mapped_column(ForeignKey("basket.id", ondelete="SET NULL"), index=True)
     state: Mapped[Key]
-    #: Why it was cancelled: unpaid, late_money…
+    #: Why it was cancelled: `unpaid`, the resident gave up; `paid_late`, the money came too late and goes back.
     ending: Mapped[str | None]
     mode: Mapped[Key]
     language: Mapped[Key]

@@ -275,7 +275,8 @@ class RoundEvent(Base):
     id: Mapped[Id]
     round_id: Mapped[int] = mapped_column(ForeignKey("round.id"), index=True)
     #: Only stops that are ridden have events; a plan is replaced before anybody rides it.
-    stop_id: Mapped[int | None] = mapped_column(ForeignKey("stop.id"))
+    #: Indexed, because every stop of a replaced plan is looked for here.
+    stop_id: Mapped[int | None] = mapped_column(ForeignKey("stop.id"), index=True)
     at: Mapped[datetime]
     actor: Mapped[str]
     event: Mapped[Key]
