@@ -13,6 +13,7 @@ from marketplace.selfcheck import self_check
 log = logging.getLogger(__name__)
 
 #: Done jobs are kept for looking back; after a month nobody does. Failed ones stay until a person has seen to them.
+#: Counted by the database's clock, with which procrastinate stamps its events.
 JOBS_KEPT = "30 days"
 
 
