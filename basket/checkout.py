@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -10,9 +10,6 @@ from basket.models import Checkout
 from basket.orders import Address
 from basket.pinning import Pin
 from marketplace.ids import new_token
-
-#: The screens between basket and payment, in their order, each with its own address.
-STEPS = ("place", "slot", "contact", "check")
 
 
 def get_checkout(session: Session, basket_id: int) -> Checkout:
@@ -104,10 +101,6 @@ def renew_key(session: Session, *, basket_id: int) -> None:
     """The key has made its order: the next one from this basket gets a key of its own."""
     get_checkout(session, basket_id).key = new_token()
     session.flush()
-
-
-def close_checkout(session: Session, *, basket_id: int) -> None:
-    session.execute(delete(Checkout).where(Checkout.basket_id == basket_id))
 
 
 def first_open_step(checkout: Checkout) -> str:

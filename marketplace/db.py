@@ -76,7 +76,6 @@ class Base(DeclarativeBase):
 
 #: Shared shapes of columns.
 Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
-BigInt = Annotated[int, mapped_column(BigInteger)]
 Key = Annotated[str, mapped_column(String(64))]
 Token = Annotated[str, mapped_column(String(64), unique=True)]
 

@@ -41,10 +41,6 @@ class Doors:
     until_at: datetime | None
 
 
-def is_readable(opening_hours: str) -> bool:
-    return _parsed(opening_hours, None) is not None
-
-
 def week_of(opening_hours: str, on: date) -> Week | None:
     """The hours of the week around a day, as if no day of it were a holiday; None for what cannot be read."""
     return _week(opening_hours, on - timedelta(days=on.weekday()))

@@ -103,8 +103,7 @@ def count(
     CountedMeanwhile when the merchant saw `seen_qty` on the page and that is no longer so: counting over a sale
     would sell its pieces twice. The same count once more changes nothing.
     """
-    variant = session.execute(select(Variant).where(Variant.id == variant_id).with_for_update()).scalar_one()
-    session.refresh(variant)
+    variant = session.get_one(Variant, variant_id, with_for_update=True, populate_existing=True)
     if seen_qty is not None and variant.on_hand_qty not in (seen_qty, on_hand_qty):
         raise CountedMeanwhile(left=variant.on_hand_qty)
     if on_hand_qty < variant.held_qty:
@@ -114,15 +113,3 @@ def count(
         variant.on_hand_qty = on_hand_qty
         session.add(StockMove(variant_id=variant_id, qty=change, reason="counted", at=now, actor=actor))
         session.flush()
-
-
-def expired_references(session: Session, now: datetime) -> list[str]:
-    """The references with a hold whose time is over."""
-    return list(
-        session.scalars(
-            select(StockHold.reference)
-            .where(StockHold.state == "held", StockHold.until_at <= now)
-            .distinct()
-            .order_by(StockHold.reference)
-        )
-    )

@@ -531,7 +531,6 @@ def find_courier_round(session: Session, *, courier_id: int, now: datetime) -> C
         .order_by((Round.state == "riding").desc(), Round.collect_from_at.desc(), Shift.id)
     )
     mine = [row for row in rows if is_on_couriers_phone(row[1].state, row[1].back_by_at, now)]
-    riding = [row for row in mine if row[1].state == "riding"]
     if not mine:
         return None
     riding = [row for row in mine if row[1].state == "riding"]

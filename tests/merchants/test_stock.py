@@ -105,15 +105,6 @@ def test_a_count_over_a_sale_that_the_merchant_did_not_see_is_refused(session: S
     assert _pieces(session, shelf.variant("L1")) == (4, 0)
 
 
-def test_only_holds_whose_time_is_over_are_expired(session: Session, shelf: Town) -> None:
-    _hold(session, "B", {shelf.variant("L1"): 1, shelf.variant("C1"): 1})
-    _hold(session, "A", {shelf.variant("L1"): 1})
-    _hold(session, "C", {shelf.variant("L1"): 1})
-    stock.release(session, reference="C", actor="order:C", now=NOW)
-    assert stock.expired_references(session, LATER - timedelta(seconds=1)) == []
-    assert stock.expired_references(session, LATER) == ["A", "B"]
-
-
 def test_holds_remember_until_when(session: Session, shelf: Town) -> None:
     _hold(session, "A", {shelf.variant("L1"): 1})
     assert session.execute(select(StockHold.state, StockHold.until_at)).one() == ("held", LATER)
