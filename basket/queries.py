@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from basket.models import Order, OrderEvent, OrderLine, SubOrder
 from basket.rules import progress_of
 from marketplace.delivery.models import Booking
+from marketplace.delivery.rules import LIVE_BOOKINGS
 from marketplace.errors import NotFound
 from marketplace.ids import is_token
 from marketplace.money import ZERO, Money
@@ -201,7 +202,7 @@ def _order_row(session: Session, order: Order) -> OrderRow:
     ).all()
     booking = session.execute(
         select(Booking.handover_code, Booking.token).where(
-            Booking.reference == order.code, Booking.state.in_(("held", "confirmed", "delivered"))
+            Booking.reference == order.code, Booking.state.in_(LIVE_BOOKINGS)
         )
     ).one_or_none()
     events = session.execute(

@@ -54,7 +54,10 @@ class Rejected(ProviderError):
 
 
 class TryAgain(ProviderError):
-    """Nothing happened yet: not connected, 409 (same key still under way, or a repeated refund), 429, 503."""
+    """Nothing happened yet: not connected, 409 (same key still under way, or a repeated refund), 429, 503.
+
+    401 too: our key is not taken. Whoever renews it has not refused a share, a refund or a payment with the old one.
+    """
 
 
 class OutcomeUnknown(ProviderError):
@@ -359,7 +362,7 @@ def _call(ask: Callable[[], T]) -> T:
 def _trouble_of(error: ResponseError) -> ProviderError:
     status = error.status if isinstance(error.status, int) else None
     kind: type[ProviderError] = OutcomeUnknown
-    if status in (409, 429, 503):
+    if status in (401, 409, 429, 503):
         kind = TryAgain
     elif status is not None and 400 <= status < 500:
         kind = Rejected

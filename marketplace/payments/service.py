@@ -214,6 +214,9 @@ def _apply(session: Session, payment_id: int, answer: ProviderPayment, now: date
     payment.provider_id = answer.id
     payment.checkout_url = answer.checkout_url or payment.checkout_url
     payment.polls_qty += 1
+    if answer.amount_charged_back and payment.trouble is None:
+        # The resident's bank has taken it back: the state stays, a person decides who bears it (mollie.md 2.2).
+        payment.trouble = "charged_back"
     after = NEXT.get((payment.state, answer.status), payment.state)
     if after == payment.state:
         if payment.state in OPEN_STATES:
@@ -431,26 +434,35 @@ def request_refund(
 
 
 def send_refund(hall: Hall, refund_id: int) -> None:
-    """Hand a refund to the provider; harmless to repeat: its own list is asked before a second call."""
+    """Hand a refund to the provider; harmless to repeat: its own list is asked before a second call.
+
+    One that the provider refuses has failed: its money is nobody's again, and a person decides.
+    """
     with hall.database.reading() as session:
         refund = session.get_one(Refund, refund_id)
-        if refund.provider_id is not None or refund.state not in ("requested", "unknown"):
+        if refund.provider_id is not None or refund.state != "requested":
             return
         payment = session.get_one(Payment, refund.payment_id)
         provider_id, amount, reference = payment.provider_id, refund.amount, payment.reference
         key, payment_id = refund.idempotency_key, refund.payment_id
     assert provider_id is not None, "a refund belongs to a paid payment"
-    known = next(
-        (r for r in hall.gateway.refunds_of(provider_id) if r.metadata.get("refund_key") == key),
-        None,
-    )
-    answer = known or hall.gateway.create_refund(
-        provider_id,
-        amount=amount,
-        description=f"Remboursement commande {reference}",
-        metadata={"refund_key": key},
-        idempotency_key=key,
-    )
+    try:
+        known = next((r for r in hall.gateway.refunds_of(provider_id) if r.metadata.get("refund_key") == key), None)
+        answer = known or hall.gateway.create_refund(
+            provider_id,
+            amount=amount,
+            description=f"Remboursement commande {reference}",
+            metadata={"refund_key": key},
+            idempotency_key=key,
+        )
+    except Rejected as refused:
+        log.error("refund %s refused by the provider: %s (%s)", refund_id, refused, refused.field)
+        with hall.database.transaction() as session:
+            payment = session.get_one(Payment, payment_id, with_for_update=True)
+            refund = session.get_one(Refund, refund_id, with_for_update=True)
+            if refund.state == "requested":
+                _fail_refund(session, payment, refund, "failed", hall.clock.now())
+        return
     with hall.database.transaction() as session:
         _apply_refund(session, payment_id, answer, hall.clock.now())
         _watch_refunds(session, payment_id, hall.clock.now())
@@ -480,21 +492,28 @@ def _apply_refund(session: Session, payment_id: int, answer: ProviderRefund, now
         return
     if answer.status not in ("queued", "pending", "processing", "refunded", "failed", "canceled"):
         return
+    if answer.status in ("failed", "canceled"):
+        _fail_refund(session, payment, refund, answer.status, now)
+        return
     refund.state = answer.status
     if answer.status == "refunded":
         refund.settled_at = now
         entries = {accounts.REFUNDS: refund.amount, accounts.HOLDING: -refund.amount}
-    elif answer.status in ("failed", "canceled"):
-        # The money is back with the provider and again nobody's: a person decides.
-        refund.settled_at = now
-        payment.trouble = "refund_failed"
-        entries = {accounts.REFUNDS: refund.amount, accounts.UNMATCHED: -refund.amount}
-    else:
-        return
+        _post_refund(session, payment, refund, entries, now)
+
+
+def _fail_refund(session: Session, payment: Payment, refund: Refund, state: str, now: datetime) -> None:
+    """The money is with the provider and again nobody's: a person decides."""
+    refund.state, refund.settled_at = state, now
+    payment.trouble = "refund_failed"
+    _post_refund(session, payment, refund, {accounts.REFUNDS: refund.amount, accounts.UNMATCHED: -refund.amount}, now)
+
+
+def _post_refund(session: Session, payment: Payment, refund: Refund, entries: dict[str, Money], now: datetime) -> None:
     post(
         session,
-        key=f"{answer.status}:{refund.id}",
-        kind=answer.status,
+        key=f"{refund.state}:{refund.id}",
+        kind=refund.state,
         reference=payment.reference,
         entries=entries,
         actor=MACHINE,

@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text, update
 
-from basket import orders
+from basket import orders, queries
 from basket.following import look_up
 from basket.handlers import let_unpaid_orders_lapse
 from basket.models import Order
+from marketplace.attention import troubles
 from marketplace.clock import FixedClock
-from marketplace.delivery.models import Zone
+from marketplace.delivery.models import Booking, Zone
 from marketplace.hall import Hall
 from marketplace.ledger.service import balances
 from marketplace.payments import service as payments
@@ -59,6 +60,25 @@ def _bring_home(hall: Hall, placed: orders.PlacedOrder, *slugs: str) -> None:
         orders.mark_travelling(session, code=placed.code, shop_slugs=frozenset(slugs), actor="courier", now=now)
         orders.mark_delivered(session, code=placed.code, actor="courier", now=now)
     work(hall)
+
+
+def _late_money(hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock) -> orders.PlacedOrder:
+    """Money of an order whose only piece somebody else has bought meanwhile; nobody has looked at it yet."""
+    placed = place(hall.database, town, ("F2",), clock=clock)
+    provider_id = open_payment(hall, placed)
+    clock.advance(timedelta(minutes=16))
+    with hall.database.transaction() as session:
+        orders.lapse(session, order_id=placed.order_id, now=clock.now())
+    pay(hall, sandbox, place(hall.database, town, ("F2",), clock=clock))
+    sandbox.conclude(provider_id, "paid", notify=False)
+    payments.settle(hall, placed.payment_id)
+    return placed
+
+
+def _jobs(hall: Hall, handler: str) -> list[str]:
+    with hall.database.reading() as session:
+        named = text("SELECT status::text FROM procrastinate_jobs WHERE task_name LIKE '%.' || :name ORDER BY id")
+        return list(session.scalars(named, {"name": handler}))
 
 
 @pytest.mark.parametrize("first_to_look", ["the return page", "the worker"])
@@ -143,14 +163,7 @@ def test_late_money_for_a_home_that_is_no_longer_served_goes_back(
 def test_a_refund_is_followed_to_its_end_without_any_notice(
     hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
 ) -> None:
-    placed = place(hall.database, town, ("F2",), clock=clock)
-    provider_id = open_payment(hall, placed)
-    clock.advance(timedelta(minutes=16))
-    with hall.database.transaction() as session:
-        orders.lapse(session, order_id=placed.order_id, now=clock.now())
-    pay(hall, sandbox, place(hall.database, town, ("F2",), clock=clock))
-    sandbox.conclude(provider_id, "paid", notify=False)
-    payments.settle(hall, placed.payment_id)
+    placed = _late_money(hall, town, sandbox, clock)
     work(hall)
     sandbox.advance_clock(4 * 24 * 3600)
     clock.advance(timedelta(days=4))
@@ -159,7 +172,7 @@ def test_a_refund_is_followed_to_its_end_without_any_notice(
     with hall.database.reading() as session:
         assert session.scalars(select(Refund.state)).all() == ["refunded"]
         assert session.scalars(select(Payment.next_poll_at).where(Payment.id == placed.payment_id)).one() is None
-        assert "residents:refunds" not in {account for account, total in balances(session).items() if total}
+        assert balances(session)["residents:refunds"].cents == 0
 
 
 def test_two_shops_of_one_merchant_are_paid_together_once_both_have_handed_over(
@@ -183,7 +196,7 @@ def test_a_provider_that_never_answers_is_asked_for_two_days_and_leaves_no_heap_
 ) -> None:
     placed = place(hall.database, town, ("L1",), clock=clock)
     open_payment(hall, placed)
-    sandbox.plan_fault("GET /v2/payments", "status", status=404, times=100)
+    sandbox.plan_fault("GET /v2/payments/*", "status", status=404, times=100)
     for minutes in (2, 4, 6):
         clock.advance(timedelta(minutes=minutes))
         poll_payments(hall)
@@ -195,7 +208,62 @@ def test_a_provider_that_never_answers_is_asked_for_two_days_and_leaves_no_heap_
     assert _jobs(hall, "poll_payment") == ["succeeded"] * 3 + ["todo"]
 
 
-def _jobs(hall: Hall, handler: str) -> list[str]:
+def test_a_refund_that_the_provider_refuses_is_a_persons_at_once(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    placed = _late_money(hall, town, sandbox, clock)
+    sandbox.plan_fault("POST /v2/payments/*/refunds", "status", status=422, times=1)
+    work(hall)
     with hall.database.reading() as session:
-        named = text("SELECT status::text FROM procrastinate_jobs WHERE task_name LIKE '%.' || :name ORDER BY id")
-        return list(session.scalars(named, {"name": handler}))
+        assert session.scalars(select(Refund.state)).all() == ["failed"]
+        assert session.get_one(Payment, placed.payment_id).trouble == "refund_failed"
+        totals = balances(session)
+    assert (totals["residents:refunds"].cents, totals["residents:unmatched"].cents) == (0, -950)
+    assert _jobs(hall, "handlers.refund") == ["succeeded"]
+
+
+def test_a_key_that_has_run_out_refuses_no_share(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    sandbox.plan_fault("POST /v2/payments/*/routes", "status", status=401, times=1)
+    _bring_home(hall, placed, "cave")
+    with hall.database.reading() as session:
+        share = session.scalars(select(Share).where(Share.kind == "goods")).one()
+    assert share.state == "sending"
+    payments.send_share(hall, share.id)  # the key is renewed, the job comes back
+    assert [route["amount_cents"] for payment in book_payments(sandbox) for route in payment["routes"]] == [1104]
+
+
+def test_money_that_the_bank_takes_back_is_a_persons(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    provider_id = open_payment(hall, placed)
+    pay(hall, sandbox, placed)
+    sandbox.charge_back(provider_id, "16.50")
+    payments.settle(hall, placed.payment_id)
+    with hall.database.reading() as session:
+        assert [(t.kind, t.what, t.why) for t in troubles(session, hall.clock.now())] == [
+            ("payment", placed.code, "charged_back")
+        ]
+
+
+def test_a_share_that_nobody_has_earned_for_two_weeks_is_a_persons(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    placed = place(hall.database, town, ("C1",), clock=clock)
+    pay(hall, sandbox, placed)
+    with hall.database.transaction() as session:
+        session.execute(update(Payment).values(paid_at=clock.now()))  # the provider's clock is the world's
+    clock.advance(timedelta(days=14))
+    with hall.database.reading() as session:
+        assert troubles(session, clock.now()) == []
+        assert [(t.kind, t.what, t.why) for t in troubles(session, clock.now() + timedelta(seconds=1))] == [
+            ("share", f"{placed.code} merchant:cave", "planned")
+        ]
+
+
+def test_who_was_not_at_home_still_finds_the_way_to_the_round(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    placed = place(hall.database, town, ("L1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    with hall.database.reading() as session:
+        session.execute(update(Booking).values(state="returned"))
+        assert queries.get_order(session, code=placed.code, token=placed.token).tracking_token is not None

@@ -42,7 +42,7 @@ def test_what_waits_for_a_person_is_listed(
     with hall.database.transaction() as session:
         session.add(SentLetter(key="confirmed:1", to="x@example.org", asked_at=NOW, failed_reason="550 unknown"))
     with hall.database.reading() as session:
-        assert [(t.kind, t.what, t.why) for t in troubles(session) if t.kind in ("payment", "letter")] == [
+        assert [(t.kind, t.what, t.why) for t in troubles(session, clock.now()) if t.kind in ("payment", "letter")] == [
             ("payment", late.code, "paid_late"),
             ("letter", "confirmed:1", "550 unknown"),
         ]

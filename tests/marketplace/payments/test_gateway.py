@@ -260,7 +260,7 @@ def test_a_forged_organization_never_becomes_part_of_a_request(provider: Provide
     assert provider.requests == []
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422])
+@pytest.mark.parametrize("status", [400, 403, 404, 410, 422])
 def test_a_refusal_is_permanent_and_names_its_field(provider: Provider, status: int) -> None:
     provider.status = status
     provider.answer = json.dumps({"status": status, "title": "No", "detail": "not so", "field": "amount"})
@@ -269,7 +269,7 @@ def test_a_refusal_is_permanent_and_names_its_field(provider: Provider, status: 
     assert (trouble.value.status, trouble.value.field, trouble.value.permanent) == (status, "amount", True)
 
 
-@pytest.mark.parametrize("status", [409, 429, 503])
+@pytest.mark.parametrize("status", [401, 409, 429, 503])
 def test_a_busy_provider_is_asked_once_and_left_to_the_worker(provider: Provider, status: int) -> None:
     provider.status = status
     provider.headers["Retry-After"] = "1"
