@@ -35,6 +35,11 @@ def poll_payments(hall: Hall) -> None:
             publish(session, "payment.poll", payment_id=payment_id)
 
 
+@periodic("7 4 * * *")
+def reconcile_payments(hall: Hall) -> None:
+    service.reconcile(hall)
+
+
 @subscribe("payment.poll")
 def poll_payment(hall: Hall, payment_id: int) -> None:
     """Never tried again as a job: the poller comes back, and a day's outage would leave a heap of jobs."""

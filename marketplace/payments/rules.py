@@ -36,6 +36,9 @@ POLL_LONGEST = timedelta(days=2)
 #: A refund takes days.
 REFUND_POLL = timedelta(hours=1)
 
+#: How far back the provider's book is gone through: longer than an attempt can be paid, and than a backup is old.
+RECONCILED = timedelta(days=7)
+
 #: Mollie forgets an idempotency key after an hour; we stop trusting it a little earlier.
 KEY_WINDOW = timedelta(minutes=50)
 

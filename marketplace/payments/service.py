@@ -45,6 +45,7 @@ from marketplace.payments.rules import (
     KEY_WINDOW,
     NEXT,
     POLL_LONGEST,
+    RECONCILED,
     REFUND_POLL,
     Claim,
     PlannedShare,
@@ -281,6 +282,51 @@ def claim_due_polls(session: Session, now: datetime) -> Sequence[int]:
         .values(next_poll_at=case((is_given_up, None), else_=now + timedelta(minutes=2)))
         .returning(Payment.id)
     ).all()
+
+
+def reconcile(hall: Hall) -> None:
+    """Go through the provider's own book: every paid payment of ours that we hold for unpaid is looked at (I07).
+
+    For what neither notice nor poller brought: an attempt given up before the provider's answer came, or the hours
+    that a restored backup does not know. A paid payment that is nobody's here is said in the log, as an error.
+    """
+    env = hall.settings.mollie_env
+    with hall.database.reading() as session:
+        cursor = session.scalar(
+            select(Payment.provider_id)
+            .where(
+                Payment.provider_env == env,
+                Payment.provider_id.is_not(None),
+                Payment.created_at < hall.clock.now() - RECONCILED,
+            )
+            .order_by(Payment.id.desc())
+            .limit(1)
+        )
+    while True:
+        page, cursor = hall.gateway.payments_since(from_id=cursor)
+        with hall.database.transaction() as session:
+            for answer in page:
+                if answer.status == "paid":
+                    _compare(session, env, answer)
+        if cursor is None:
+            return
+
+
+def _compare(session: Session, env: str, answer: ProviderPayment) -> None:
+    payment = session.scalars(
+        select(Payment)
+        .where(
+            Payment.provider_env == env,
+            (Payment.provider_id == answer.id)
+            | (Payment.idempotency_key == answer.metadata.get("payment_key", "")) & Payment.provider_id.is_(None),
+        )
+        .with_for_update()
+    ).one_or_none()
+    if payment is None:
+        log.error("the provider's paid payment %s is none of ours", answer.id)
+    elif payment.state != "paid":
+        payment.provider_id = answer.id
+        publish(session, "payment.hinted", payment_id=payment.id)
 
 
 def cancel_attempt(hall: Hall, payment_id: int) -> None:
@@ -544,6 +590,7 @@ __all__ = [
     "make_due",
     "open_at_provider",
     "payable_parties",
+    "reconcile",
     "request_payment",
     "request_refund",
     "send_refund",

@@ -16,8 +16,10 @@ from marketplace.clock import FixedClock
 from marketplace.delivery.models import Booking, Zone
 from marketplace.hall import Hall
 from marketplace.ledger.service import balances
+from marketplace.money import Money
 from marketplace.payments import service as payments
-from marketplace.payments.handlers import poll_payments
+from marketplace.payments.gateway import PaymentRequest
+from marketplace.payments.handlers import poll_payments, reconcile_payments
 from marketplace.payments.models import Payment, Refund, Share
 from merchants.models import Merchant, Shop, Variant
 from tests.sandbox_server import Sandbox
@@ -267,3 +269,29 @@ def test_who_was_not_at_home_still_finds_the_way_to_the_round(hall: Hall, town: 
     with hall.database.reading() as session:
         session.execute(update(Booking).values(state="returned"))
         assert queries.get_order(session, code=placed.code, token=placed.token).tracking_token is not None
+
+
+def test_money_for_an_attempt_that_was_given_up_unheard_is_found_in_the_providers_book(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    placed = place(hall.database, town, ("L1",), clock=clock)
+    sandbox.plan_fault("POST /v2/payments", "drop_after", times=1)
+    assert payments.open_at_provider(hall, placed.payment_id) is None
+    payments._end_unheard(hall.database, placed.payment_id, state="expired", now=clock.now())
+    (opened,) = book_payments(sandbox)
+    sandbox.conclude(opened["id"], "paid", notify=False)
+    reconcile_payments(hall)
+    work(hall)
+    assert _state(hall, placed) == "confirmed"
+    reconcile_payments(hall)
+    assert _jobs(hall, "look_at_payment") == ["succeeded"]
+
+
+def test_money_that_a_restored_backup_does_not_know_is_said_in_the_log(
+    hall: Hall, town: Town, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = PaymentRequest(Money(500), "Commande 00000000", "http://127.0.0.1:5000/", metadata={"payment_key": "lost"})
+    lost = sandbox.gateway().create_payment(asked, idempotency_key="lost")
+    sandbox.conclude(lost.id, "paid", notify=False)
+    reconcile_payments(hall)
+    assert f"the provider's paid payment {lost.id} is none of ours" in caplog.text
