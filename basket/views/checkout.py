@@ -93,15 +93,7 @@ def back_to_basket(error: NothingToOrder) -> ResponseReturnValue:
 def place() -> ResponseReturnValue:
     with the_hall().database.transaction() as session:
         desk = _desk(session)
-        checkout = desk.checkout
-        typed = {
-            "mode": checkout.mode or "",
-            "street": checkout.street,
-            "postcode": checkout.postcode,
-            "city": checkout.city,
-            "access_note": checkout.access_note,
-        }
-        return _place_page(session, desk, typed, {})
+        return _place_page(session, desk, _answered(desk.checkout), {})
 
 
 @blueprint.post("/livraison")
@@ -167,6 +159,17 @@ def _located(form: dict[str, str]) -> tuple[orders.Address | None, str, Sequence
         return None, unknown.code, ()
     except GatewayError:
         return None, "geocoder_down", ()
+
+
+def _answered(checkout: Checkout) -> dict[str, str]:
+    """The place as the form's fields have it."""
+    return {
+        "mode": checkout.mode or "",
+        "street": checkout.street,
+        "postcode": checkout.postcode,
+        "city": checkout.city,
+        "access_note": checkout.access_note,
+    }
 
 
 def _place_page(
@@ -340,6 +343,11 @@ def order() -> ResponseReturnValue:
     except (bookings.SlotFull, bookings.CutOffPassed) as refused:
         with hall.database.transaction() as session:
             return _slot_page(session, _desk(session), {"slot_id": [refused.code]})
+    except bookings.NotServed as refused:
+        # The association has drawn the zone anew since the address was given.
+        with hall.database.transaction() as session:
+            desk = _desk(session)
+            return _place_page(session, desk, _answered(desk.checkout), {"postcode": [refused.code]})
     return _to_payment(placed.payment_id, placed.code, placed.token)
 
 

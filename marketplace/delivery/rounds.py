@@ -105,7 +105,7 @@ def open_timetable(
 ) -> Sequence[int]:
     """The same round is open on each of the days, all or none; their ids. RoundsRefused, NotFound for the zone.
 
-    `form_key` is the form's own: what it has opened before is not opened again, and the ids are the same (M02).
+    `form_key` is the form's own: what it has opened before is not opened again, and the ids are the same (M03).
     """
     faults = faults_of(timetable) or next((found for day in days if (found := faults_on(timetable, day, now))), ())
     if faults:
