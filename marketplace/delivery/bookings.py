@@ -204,6 +204,8 @@ def hold_place(
         .join(Zone, Round.zone_id == Zone.id)
         .where(Slot.id == slot_id)
         .with_for_update(of=Round)
+        # As it is now that we hold it, not as `find_slot` saw it before somebody closed it.
+        .execution_options(populate_existing=True)
     ).one_or_none()
     if row is None:
         raise CutOffPassed()

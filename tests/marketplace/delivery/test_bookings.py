@@ -117,6 +117,14 @@ def test_an_order_is_taken_until_the_cut_off_and_not_at_it(session: Session, dis
     assert bookings.slots_of(session, zone_id=district.zone_id, now=CUT_OFF) == []
 
 
+def test_a_round_that_was_closed_since_it_was_read_takes_nothing(session: Session, district: Town) -> None:
+    seen = session.get_one(Round, district.round_id)
+    session.execute(update(Round).values(state="closed").execution_options(synchronize_session=False))
+    assert seen.state == "open"
+    with pytest.raises(CutOffPassed):
+        _hold(session, district, "A")
+
+
 def test_a_closed_round_and_a_slot_of_nowhere_take_nothing(session: Session, district: Town) -> None:
     with pytest.raises(CutOffPassed):
         bookings.hold_place(
