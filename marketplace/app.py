@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# isort: off
+from marketplace import fast_start  # before anything else is imported
+
+# isort: on
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +26,8 @@ from marketplace.payments.wiring import init_payments
 from marketplace.settings import Settings
 from marketplace.web import init_web
 from marketplace.web.access import check_all_declared
+
+fast_start.over()
 
 ROOT = Path(__file__).resolve().parent.parent
 
