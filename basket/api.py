@@ -35,11 +35,11 @@ from marketplace.errors import FieldError, MarketplaceError, NotFound
 from marketplace.geo import FoundAddress
 from marketplace.hall import the_hall
 from marketplace.ids import new_token
+from marketplace.language import current_language
 from marketplace.payments.service import open_at_provider, payable_parties
 from marketplace.web.access import everyone, open_to
 from marketplace.web.api import BEARER, ApiBlueprint
 from marketplace.web.headers import keep_nothing
-from marketplace.web.language import current_language
 from merchants.api import addresses_of
 from merchants.api_schemas import NoQuery
 from merchants.queries import get_product

@@ -15,7 +15,7 @@ from marketplace.delivery.models import Booking, Parcel
 from marketplace.errors import NotFound
 from marketplace.money import Money
 from merchants.kinds import get_kind
-from merchants.models import Merchant, Shop
+from merchants.models import Merchant, Shop, Variant
 
 #: What a shop may know of; an order that nobody has paid is none of its business yet.
 SEEN_STATES = ("received", "accepted", "packed", "handed_over", "delivered")
@@ -69,7 +69,7 @@ class PackLine:
     name: str
     label: str
     drawing: str
-    variant_id: int
+    product_id: int
     qty: int
     total: Money
     cold: str
@@ -149,8 +149,11 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
         raise NotFound()
     sub_order, order, slug = row
     number, parcels_qty = _parcel(session, order, slug)
-    lines = session.scalars(
-        select(OrderLine).where(OrderLine.sub_order_id == sub_order.id).order_by(OrderLine.position)
+    lines = session.execute(
+        select(OrderLine, Variant.product_id)
+        .join(Variant, OrderLine.variant_id == Variant.id)
+        .where(OrderLine.sub_order_id == sub_order.id)
+        .order_by(OrderLine.position)
     )
     events = session.execute(
         select(OrderEvent.at, OrderEvent.event).where(OrderEvent.sub_order_id == sub_order.id).order_by(OrderEvent.id)
@@ -176,12 +179,12 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
                 name=line.name,
                 label=line.label,
                 drawing=line.drawing,
-                variant_id=line.variant_id,
+                product_id=product_id,
                 qty=line.qty,
                 total=line.total,
                 cold=get_kind(line.kind, day).cold,
             )
-            for line in lines
+            for line, product_id in lines
         ),
         events=tuple(SheetEvent(at, event) for at, event in events),
     )

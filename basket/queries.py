@@ -27,6 +27,7 @@ class UnpaidOrder:
     code: str
     token: str
     hold_until_at: datetime
+    variant_ids: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +159,15 @@ def get_order_by_id(session: Session, order_id: int) -> OrderRow:
 def find_unpaid_order(session: Session, *, basket_id: int, now: datetime) -> UnpaidOrder | None:
     """The last order from this basket that still holds its goods and waits for its payment."""
     row = session.execute(
-        select(Order.code, Order.token, Order.hold_until_at)
+        select(Order.id, Order.code, Order.token, Order.hold_until_at)
         .where(Order.basket_id == basket_id, Order.state == "awaiting_payment", Order.hold_until_at > now)
         .order_by(Order.hold_until_at.desc(), Order.id.desc())
         .limit(1)
     ).one_or_none()
-    return UnpaidOrder(*row) if row is not None else None
+    if row is None:
+        return None
+    held = session.scalars(select(OrderLine.variant_id).join(SubOrder).where(SubOrder.order_id == row.id))
+    return UnpaidOrder(row.code, row.token, row.hold_until_at, frozenset(held))
 
 
 def find_order_link(session: Session, *, code: str, phone_end: str) -> tuple[str, str] | None:

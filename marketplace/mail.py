@@ -10,7 +10,7 @@ from email.utils import formatdate
 from flask import current_app, render_template
 
 from marketplace.errors import GatewayError
-from marketplace.web.language import speaking
+from marketplace.language import speaking
 
 
 @dataclass(frozen=True, slots=True)

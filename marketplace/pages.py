@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 from marketplace.accounts.views import local_address
 from marketplace.clock import local_day
 from marketplace.hall import the_hall
+from marketplace.language import LANGUAGES
 from marketplace.legal import legal_number
 from marketplace.web.access import everyone, open_to
-from marketplace.web.language import LANGUAGES
 
 pages = Blueprint("pages", __name__)
 language = Blueprint("language", __name__)

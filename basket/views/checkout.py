@@ -21,12 +21,12 @@ from marketplace.delivery import bookings
 from marketplace.errors import GatewayError, MarketplaceError
 from marketplace.geo import FoundAddress
 from marketplace.hall import the_hall
+from marketplace.language import current_language
 from marketplace.money import Money
 from marketplace.payments.service import open_at_provider, payable_parties
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import everyone, open_to
 from marketplace.web.headers import keep_nothing
-from marketplace.web.language import current_language
 from merchants.stock import NotEnoughStock
 
 blueprint = Blueprint("checkout", __name__, url_prefix="/commande")
@@ -122,6 +122,8 @@ def place_submit() -> ResponseReturnValue:
     address, error, found = _located(form)
     with hall.database.transaction() as session:
         desk = _desk(session)
+        if address is None and not found and bookings.find_zone(session, postcode=form["postcode"], at=None) is None:
+            return _place_page(session, desk, request.form, {"postcode": [bookings.NotServed.code]})
         if address is None:
             return _place_page(session, desk, request.form, {"pin" if found else "street": [error]}, found)
         try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flask import Flask
 
+from marketplace import language
 from marketplace.settings import Settings
-from marketplace.web import access, api, csrf, failures, filters, headers, language, limits, numbers, sentences, site
+from marketplace.web import access, api, csrf, failures, filters, headers, limits, numbers, sentences, site
 
 
 def init_web(app: Flask, settings: Settings) -> None:

@@ -26,6 +26,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
 
 from marketplace.errors import MarketplaceError
+from marketplace.language import is_api
 from marketplace.schemas import (
     CentsField,
     ChoiceField,
@@ -40,7 +41,6 @@ from marketplace.schemas import (
 from marketplace.settings import Settings
 from marketplace.web.access import everyone, open_to
 from marketplace.web.failures import PROBLEM_TYPE, ProblemShape
-from marketplace.web.language import is_api
 
 PREFIX = "/api/v1"
 #: The largest body of the API is an order of a few hundred signs.

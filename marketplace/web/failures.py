@@ -15,9 +15,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from marketplace.errors import FieldError, GatewayError, MarketplaceError
+from marketplace.language import is_api
 from marketplace.money import Money
 from marketplace.schemas import FormErrors
-from marketplace.web.language import is_api
 from marketplace.web.sentences import sentence
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from flask import Flask
 
 from marketplace.clock import TOWN_ZONE
 from marketplace.drawings import colourway_for
+from marketplace.language import current_language
 from marketplace.money import Money
-from marketplace.web.language import current_language
 
 NARROW, FIXED = "\u202f", "\u00a0"
 

@@ -35,8 +35,11 @@ def content_security_policy(settings: Settings) -> str:
 
 def keep_nothing(response: Response) -> Response:
     """The browser keeps no copy of a page with an address or an order on it: the way back shows what is true now, and
-    the next person at a shared computer sees nothing."""
-    response.headers["Cache-Control"] = "no-store"
+    the next person at a shared computer sees nothing.
+
+    A refused form is the exception: without a copy, the way back over it ends at the browser's own error page.
+    """
+    response.headers["Cache-Control"] = "private, no-cache" if response.status_code == 422 else "no-store"
     return response
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app
 
+from marketplace.language import current_language
 from marketplace.settings import Settings
 from marketplace.web.access import Check, signed_in
-from marketplace.web.language import current_language
 
 STAFF_AREAS = "staff_areas"
 

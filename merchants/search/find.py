@@ -147,12 +147,16 @@ def find_products(
     ids = ranked(asked, asked.typed, asked.wide)
     if len(ids) >= FEW:
         return _page(ids, page)
-    better = corrected(session, query)
-    meant = french.query(better) if better else None
+    repaired = corrected(session, query)
+    meant = french.query(repaired.query) if repaired else None
+    # Who loses a word is told that something is missing, not that something else was meant.
+    better = repaired.query if repaired and not repaired.leaves_out else None
     if meant:
         ids_more = [id_ for id_ in ranked(meant, meant.typed, meant.wide) if id_ not in ids]
-        if ids_more:
+        if ids_more and better:
             return _page(ids + ids_more, page, corrected_query=better, from_correction=ids_more)
+        if ids_more:
+            return _page(ids + ids_more, page, is_partial=True)
     if ids:
         return _page(ids, page)
     last_resort = meant or asked
@@ -162,8 +166,8 @@ def find_products(
             return _page(
                 ids,
                 page,
-                corrected_query=better if meant else None,
-                from_correction=ids if meant else (),
+                corrected_query=better,
+                from_correction=ids if better else (),
                 is_partial=True,
             )
     return _page([], page)

@@ -39,7 +39,16 @@ class _Change:
     by: str
 
 
-def corrected(session: Session, query: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What to ask instead. `leaves_out`: a word was given up, not just a number; "sans gluten" without "gluten" is
+    another question."""
+
+    query: str
+    leaves_out: bool
+
+
+def corrected(session: Session, query: str) -> Repaired | None:
     """`query` in words of the catalogue, as it can be shown; None when there is nothing better to ask.
 
     Each unknown word is, first that fits: freed of a letter that lost its apostrophe ("dagneau"), joined to its
@@ -62,7 +71,10 @@ def corrected(session: Session, query: str) -> str | None:
     for change in sorted(changes, key=lambda change: -change.start):
         better = better[: change.start] + change.by + better[change.end :]
     better = " ".join(better.split())
-    return better if changes and french.words(better) else None
+    if not changes or not french.words(better):
+        return None
+    given_up = (plain[change.start : change.end] for change in changes if not change.by)
+    return Repaired(better, leaves_out=any(len(word) > 1 and word.isalpha() for word in given_up))
 
 
 def _known(session: Session, stems: list[str]) -> set[str]:

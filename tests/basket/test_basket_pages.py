@@ -28,6 +28,7 @@ def test_who_left_the_payment_page_finds_the_way_back_in_the_basket(
         basket_id = session.scalars(select(Basket.id)).one()
         placed = orders.place_order(session, order_command(basket_id), clock=clock)
     page = client.get("/panier").text
+    assert "Gardé pour vous par la commande" in page and "épuisé" not in page
     assert "Une commande attend son paiement" in page
     assert f'href="/commande/{placed.code}/{placed.token}"' in page
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from flask.testing import FlaskClient
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select, update
@@ -10,7 +11,8 @@ from basket import checkout
 from basket.models import Basket, Order
 from marketplace.delivery.models import Zone
 from marketplace.hall import Hall
-from tests.walk import HOME, Town
+from tests.sandbox_server import Sandbox
+from tests.walk import HOME, Town, open_payment, place
 
 
 def _hidden(page: str, form: str) -> dict[str, str]:
@@ -43,3 +45,28 @@ def test_a_home_that_the_rounds_no_longer_reach_leads_back_to_its_address(
     assert postcode is not None and postcode.attributes["aria-invalid"] == "true"
     with hall.database.reading() as session:
         assert session.scalars(select(Order.id)).all() == []
+
+
+def test_the_way_back_over_a_refused_form_shows_the_form(client: FlaskClient, town: Town) -> None:
+    """Of an answer that it may not keep the browser shows its own error page instead."""
+    csrf = LexborHTMLParser(client.get("/aide").text).css_first("[name=csrf_token]")
+    assert csrf is not None
+    token = {"csrf_token": csrf.attributes["value"]}
+    client.post("/panier/lignes", data={"variant_id": str(town.variant("F1")), "qty": "1", "back": "/", **token})
+    assert client.get("/commande/livraison").headers["Cache-Control"] == "no-store"
+    refused = client.post("/commande/livraison", data=token)
+    assert (refused.status_code, refused.headers["Cache-Control"]) == (422, "private, no-cache")
+
+
+@pytest.mark.parametrize("outcome", ["failed", "canceled", "expired"])
+def test_a_payment_that_failed_is_said_to_have_cost_nothing(
+    outcome: str, hall: Hall, client: FlaskClient, town: Town, sandbox: Sandbox
+) -> None:
+    placed = place(hall.database, town, ["L1"], clock=hall.clock)
+    address = f"/commande/{placed.code}/{placed.token}?retour=1"
+    sandbox.conclude(open_payment(hall, placed), outcome, notify=False)
+    page = client.get(address).text
+    page = client.get(address).text
+    assert "Le paiement n’a pas abouti" in page
+    assert "Rien n’a été débité" in page
+    assert "Payer maintenant" in page

@@ -253,14 +253,15 @@ def test_a_sandbox_killed_between_the_money_and_the_notice(house: House, town: T
 
     def was_asked_in_vain() -> bool:
         with house.hall.database.reading() as session:
-            hinted = text(
-                "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo' AND attempts > 0 "
-                "AND args ->> 'payment_id' = :id"
+            polls = text(
+                "SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded' AND args ->> 'payment_id' = :id"
             )
-            return bool(session.scalar(hinted, {"id": str(placed.payment_id)}))
+            return bool(session.scalar(polls, {"id": str(placed.payment_id)}))
 
     until("asked in vain", was_asked_in_vain)
+    assert _state(house, placed) == "awaiting_payment"
     house.start_sandbox()
+    _a_minute_passes(house, placed)
     _wait_for_state(house, placed, "confirmed")
     assert _postings(house, placed) == ["allocated", "paid"]
 

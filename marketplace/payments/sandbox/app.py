@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
+from marketplace.language import bind_sentences
 from marketplace.payments.sandbox import controls, pages
 from marketplace.payments.sandbox.api import HAL, api
 from marketplace.payments.sandbox.book import Book
@@ -22,7 +23,6 @@ from marketplace.payments.sandbox.organizations import Organization, connect
 from marketplace.payments.sandbox.refusals import ApiRefusal
 from marketplace.payments.sandbox.server_state import ServerState, state_of
 from marketplace.payments.sandbox.shapes import Profile
-from marketplace.web.language import bind_sentences
 
 DEFAULT_KEY = "test_sandbox"
 DEFAULT_MERCHANT = "Le marché commun"

@@ -8,10 +8,10 @@ from babel.numbers import format_currency
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from marketplace.language import current_language, speaking
 from marketplace.payments.sandbox import lifecycle, payments
 from marketplace.payments.sandbox.bodies import split_url
 from marketplace.payments.sandbox.server_state import state_of
-from marketplace.web.language import current_language, speaking
 
 pages = Blueprint("pages", __name__)
 

@@ -23,9 +23,9 @@ from basket.models import Basket
 from marketplace.clock import FixedClock
 from marketplace.db import Database
 from marketplace.hall import Hall
+from marketplace.language import speaking
 from marketplace.money import Money
 from marketplace.web import filters
-from marketplace.web.language import speaking
 from marketplace.web.sentences import TEMPLATE, sentence
 from merchants.models import Product
 from merchants.search.index import index_products

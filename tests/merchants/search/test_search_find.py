@@ -115,6 +115,15 @@ def test_words_run_together_torn_apart_or_unknown_are_mended(market: Market, typ
     assert found.product_ids or found.is_partial
 
 
+def test_a_word_that_nobody_sells_is_missed_and_not_taken_for_another(market: Market) -> None:
+    """Who looks for bread without gluten must not be told that "bread without" was meant."""
+    bread = market.put("Pain sans croûte")
+    found = market.find("pain sans gluten")
+    assert found.product_ids == (bread,)
+    assert found.is_partial
+    assert (found.corrected_query, found.corrected_ids) == (None, frozenset())
+
+
 def test_words_that_no_product_unites_find_some_and_say_so(market: Market) -> None:
     honey = market.put("Miel de tilleul")
     soap = market.put("Savon noir")

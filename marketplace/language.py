@@ -23,7 +23,7 @@ from jinja2.nodes import EvalContext
 from markupsafe import Markup
 
 LANGUAGES = ("fr", "en")
-CATALOGUES = Path(__file__).resolve().parent.parent / "translations"
+CATALOGUES = Path(__file__).resolve().parent / "translations"
 
 _spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
 
