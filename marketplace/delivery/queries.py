@@ -256,6 +256,7 @@ class CourierRound:
 class Tracking:
     """What a resident sees: their own bead. `about_at` and `rank` once the round is handed out.
 
+    `before_qty` homes and `shops_before_qty` shops are still to be visited first.
     `state`: waiting, planned (no time told yet), coming, delivered, absent, not_adult, nothing.
     """
 
@@ -267,6 +268,7 @@ class Tracking:
     about_at: datetime | None
     rank: int | None
     before_qty: int
+    shops_before_qty: int
     done_at: datetime | None
     received_by: str | None
     handover_code: str
@@ -576,7 +578,7 @@ def get_tracking(session: Session, *, token: str) -> Tracking:
         raise NotFound()
     booking, slot, round_state, stop = row
     is_told = stop is not None and round_state in ("riding", "done")
-    rank, before_qty = _rank(session, stop) if is_told else (None, 0)
+    rank, before_qty, shops_before_qty = _rank(session, stop) if is_told else (None, 0, 0)
     if stop is not None and stop.outcome is not None:
         state = stop.outcome
     else:
@@ -591,6 +593,7 @@ def get_tracking(session: Session, *, token: str) -> Tracking:
         about_at=about(stop.planned_at) if is_told else None,
         rank=rank,
         before_qty=before_qty,
+        shops_before_qty=shops_before_qty,
         done_at=stop.done_at if stop is not None else None,
         received_by=stop.received_by if stop is not None else None,
         handover_code=booking.handover_code,
@@ -598,14 +601,14 @@ def get_tracking(session: Session, *, token: str) -> Tracking:
     )
 
 
-def _rank(session: Session, mine: Stop) -> tuple[int, int]:
-    """Which home of its courier's it is, counted from 1, and how many homes are still ahead of it."""
-    states = session.execute(
-        select(Stop.position, Stop.state).where(
-            Stop.shift_id == mine.shift_id, Stop.kind == "home", Stop.position <= mine.position
-        )
+def _rank(session: Session, mine: Stop) -> tuple[int, int, int]:
+    """Which home of its courier's it is, counted from 1, and how many homes and shops are still ahead of it."""
+    before = session.execute(
+        select(Stop.kind, Stop.state).where(Stop.shift_id == mine.shift_id, Stop.position < mine.position)
     ).all()
-    return len(states), sum(row.state == "planned" and row.position < mine.position for row in states)
+    ahead = [row.kind for row in before if row.state == "planned"]
+    rank = 1 + sum(row.kind == "home" for row in before)
+    return rank, ahead.count("home"), len(ahead) - ahead.count("home")
 
 
 # --- For those who subscribe to the facts ------------------------------------------------------------------------

@@ -364,6 +364,8 @@ def test_a_resident_sees_their_own_bead_and_no_other(
     hand_out_round(hall, district, 1)
     coming = main_text(visitor.get(link))
     assert "Votre arrêt est le" in coming and "vers 1" in coming
+    assert "Le livreur passe d’abord dans" in coming
+    assert "En route" not in coming and "la prochaine livraison" not in coming
     assert "Karim" not in coming and "Bordeaux" not in coming
     courier = signed_in(district.courier_ids[0])
     with hall.database.reading() as session:
@@ -371,6 +373,8 @@ def test_a_resident_sees_their_own_bead_and_no_other(
         shops = [(stop.id, parcel_ids_at(session, stop.id)) for stop in stops_of(session, 2, "shop")]
     for stop_id, parcels in shops:
         press(courier, "/ma-tournee", f"/ma-tournee/arret/{stop_id}/collecte", parcel=[str(p) for p in parcels])
+    loaded = main_text(visitor.get(link))
+    assert "En route" in loaded and "passe d’abord" not in loaded
     press(courier, "/ma-tournee", f"/ma-tournee/arret/{home.id}/remise", receiver="Paul Lambert")
     after = main_text(visitor.get(link))
     assert "Remise" in after and "à Paul Lambert" in after
