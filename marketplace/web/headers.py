@@ -6,7 +6,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from flask import Flask, Response, request
+from flask import Flask, Response, request, url_for
 from flask_login import current_user
 
 from marketplace.settings import Settings
@@ -68,9 +68,20 @@ def _name_static_files_by_content(app: Flask) -> None:
             values.setdefault("v", version(filename))
 
 
+def static_url(filename: str) -> str:
+    """A static file's address, worked out once: a page with its icons asks twenty times."""
+    return _static_url(request.script_root, filename)
+
+
+@cache
+def _static_url(script_root: str, filename: str) -> str:
+    return url_for("static", filename=filename)
+
+
 def init(app: Flask, settings: Settings) -> None:
     policy = content_security_policy(settings)
     _name_static_files_by_content(app)
+    app.add_template_global(static_url)
 
     def add(response: Response) -> Response:
         headers = response.headers
