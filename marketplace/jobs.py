@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import procrastinate
 import psycopg
@@ -24,8 +24,7 @@ from flask import Flask
 from procrastinate import RetryStrategy
 from sqlalchemy.orm import Session
 
-if TYPE_CHECKING:
-    from marketplace.hall import Hall
+from marketplace.hall import Hall
 
 log = logging.getLogger(__name__)
 

@@ -50,7 +50,7 @@ class TextField(fields.Field[str]):
     Codes: required, not_text, too_long, bad_characters.
     """
 
-    default_error_messages = {"required": "required", "null": "required", "invalid": "not_text"}  # noqa: RUF012
+    default_error_messages = {"required": "required", "null": "required", "invalid": "not_text"}  # noqa: RUF012  # as above
 
     def __init__(self, *, max_length: int = 200, multiline: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -138,7 +138,7 @@ class CountField(fields.Field[int]):
     Codes: not_a_count, out_of_range.
     """
 
-    default_error_messages = {"required": "required", "null": "required"}  # noqa: RUF012
+    default_error_messages = {"required": "required", "null": "required"}  # noqa: RUF012  # as above
 
     def __init__(self, *, low: int, high: int, from_text: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -164,7 +164,7 @@ class CountField(fields.Field[int]):
 class IdField(fields.Field[int]):
     """A number that we gave out, as a JSON number. Code: not_an_id."""
 
-    default_error_messages = {"required": "required", "null": "required"}  # noqa: RUF012
+    default_error_messages = {"required": "required", "null": "required"}  # noqa: RUF012  # as above
     #: Above every identity column's present value, below its type's end.
     HIGHEST = 2**62
 

@@ -17,9 +17,9 @@ RIGHT = {
 #: Each would have put a second reader, or a line of its own, into the head of a letter.
 OTHER_READERS = (
     "a@evil.example，b@example.org",  # noqa: RUF001  # the look-alike is what is tried
-    "a@evil.example，b＠example.org",  # noqa: RUF001
-    "a@evil.example；c",  # noqa: RUF001
-    "a@evil.example＞",  # noqa: RUF001
+    "a@evil.example，b＠example.org",  # noqa: RUF001  # as above
+    "a@evil.example；c",  # noqa: RUF001  # as above
+    "a@evil.example＞",  # noqa: RUF001  # as above
     "a@evil.example, b@example.org",
     "=?utf-8?q?a=2Cb=40example.org=2C?=@evil.example",
     "a@evil.example\r\nBcc: b@example.org",

@@ -92,9 +92,8 @@ class PyVrp:
                 )
                 for vehicle in (problem.vehicles[index] for index in riding)
             ],
-            # The stubs say ndarray[int], which numpy's own types know no more.
-            distance_matrices=[distance_m],  # type: ignore[list-item]
-            duration_matrices=[duration_s],  # type: ignore[list-item]
+            distance_matrices=[distance_m],  # type: ignore[list-item]  # the stub says ndarray[int], unknown to numpy
+            duration_matrices=[duration_s],  # type: ignore[list-item]  # as above
         )
         iterations = int(seconds * ITERATIONS_PER_ORDER_SECOND / max(20, len(served)))
         result = pyvrp.solve(
