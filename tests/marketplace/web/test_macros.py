@@ -30,6 +30,7 @@ def environment() -> Environment:
         lambda words: words, lambda one, many, n: one if n == 1 else many, newstyle=True
     )
     environment.globals["url_for"] = lambda endpoint, **values: f"/{endpoint}"
+    environment.globals["static_url"] = lambda filename: f"/static/{filename}"
     environment.globals["sentence"] = lambda code, label: f"Écrivez : {label} ({code})."
     environment.globals["csrf_token"] = lambda: "token"
     environment.filters["money"] = in_euros
