@@ -188,7 +188,7 @@ def test_a_shop_s_part_is_a_section_named_after_the_shop_under_its_own_awning(en
 def test_a_state_is_said_in_words_beside_its_shape(environment: Environment) -> None:
     tree = drawn(environment, "{{ page.state_badge('Remise', 'done') }}")
     assert words(one(tree, ".state")) == "Remise"
-    assert one(tree, "use").attributes["href"] == "/static#state-done"
+    assert one(tree, "use").attributes["href"] == "/static/icons.svg#state-done"
 
 
 def test_buttons_of_one_page_can_be_told_apart_by_ear(environment: Environment) -> None:
