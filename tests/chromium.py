@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+#: The shell first: it draws the same pages with a fifth less work.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 MAC_APPLICATIONS = (
     Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
     Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
@@ -45,7 +46,7 @@ def install() -> None:
     that one has to be root.
     """
     if shutil.which("apt-get") and os.getuid() == 0:
-        packages = ["chromium", "fonts-dejavu-core", "libatomic1"]  # the last is for playwright's driver
+        packages = ["chromium-headless-shell", "fonts-dejavu-core", "libatomic1"]  # the last is for playwright's driver
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
         command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]

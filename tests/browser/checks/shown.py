@@ -212,9 +212,11 @@ def k31_the_summary_has_the_focus(screen: Screen) -> Said:
     except AssertionError:
         has = screen.page.evaluate("() => document.activeElement.id")
         yield f"the focus is at {has!r}, not at the summary"
-    for id_ in links:
-        screen.page.evaluate("(id) => document.querySelector(`#erreurs a[href='#${id}']`).click()", id_)
-        now = screen.page.evaluate("() => document.activeElement.id")
+    led_to = screen.page.evaluate(
+        """() => [...document.querySelectorAll("#erreurs a")].map((link) => {
+        link.click(); return document.activeElement.id; })"""
+    )
+    for id_, now in zip(links, led_to, strict=True):
         yield None if now == id_ else f"the summary's link leads the focus to {now!r}, not {id_!r}"
 
 
