@@ -14,11 +14,12 @@ from werkzeug.exceptions import HTTPException
 
 from marketplace.language import bind_sentences
 from marketplace.payments.sandbox import controls, pages
-from marketplace.payments.sandbox.api import HAL, api
+from marketplace.payments.sandbox.api import BLUEPRINTS
 from marketplace.payments.sandbox.book import Book
 from marketplace.payments.sandbox.deliverer import Deliverer
 from marketplace.payments.sandbox.faults import Faults
 from marketplace.payments.sandbox.idempotency import Turns
+from marketplace.payments.sandbox.operations import HAL
 from marketplace.payments.sandbox.organizations import Organization, connect
 from marketplace.payments.sandbox.refusals import ApiRefusal
 from marketplace.payments.sandbox.server_state import ServerState, state_of
@@ -78,9 +79,8 @@ def create_sandbox(options: Options) -> Flask:
         public_url=options.public_url.rstrip("/") if options.public_url else None,
     )
     bind_sentences(app)
-    app.register_blueprint(api)
-    app.register_blueprint(pages.pages)
-    app.register_blueprint(controls.controls)
+    for blueprint in (*BLUEPRINTS, pages.pages, controls.controls):
+        app.register_blueprint(blueprint)
     app.register_error_handler(ApiRefusal, _refuse)
     app.register_error_handler(HTTPException, _refuse_http)
     return app
