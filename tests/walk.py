@@ -235,6 +235,19 @@ def pay(hall: Hall, sandbox: Sandbox, placed: orders.PlacedOrder) -> None:
     work(hall)
 
 
+def late_money(hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock) -> orders.PlacedOrder:
+    """Money of an order whose only piece somebody else has bought meanwhile; nobody has looked at it yet."""
+    placed = place(hall.database, town, ("F2",), clock=clock)
+    provider_id = open_payment(hall, placed)
+    clock.advance(timedelta(minutes=16))
+    with hall.database.transaction() as session:
+        orders.lapse(session, order_id=placed.order_id, now=clock.now())
+    pay(hall, sandbox, place(hall.database, town, ("F2",), clock=clock))
+    sandbox.conclude(provider_id, "paid", notify=False)
+    payments.settle(hall, placed.payment_id)
+    return placed
+
+
 def work(hall: Hall) -> None:
     """The worker does all that is due."""
     work_until_idle(create_app(hall))

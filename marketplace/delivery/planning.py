@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 
-from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session, selectinload
 
-from marketplace.accounts.models import RoleGrant, User
 from marketplace.clock import local_instant
 from marketplace.delivery.models import Booking, Handling, Round, Shift, Slot, Stop, Vehicle, Zone
 from marketplace.delivery.moving import RoundMoved, lock_round, move_round
 from marketplace.delivery.planner import GreatCircle, PlannerFailed, plan_in_child, plan_plainly, violations
 from marketplace.delivery.planner import problem as planner
 from marketplace.delivery.planner.plain import PlanBroken
+from marketplace.delivery.queries import vehicles_that_ride
 from marketplace.delivery.rules import may_ask_for_plan
 from marketplace.errors import FieldError, MarketplaceError
 from marketplace.hall import Hall
@@ -108,7 +108,8 @@ def ask_for_plan(session: Session, *, round_id: int, vehicle_ids: Sequence[int],
     chosen = sorted(set(vehicle_ids))
     if not chosen:
         raise FieldError("vehicle", "choose_couriers")
-    if session.scalars(_rideable().where(Vehicle.id.in_(chosen)).order_by(Vehicle.id)).all() != chosen:
+    riding = {vehicle.id for vehicle, _name in session.execute(vehicles_that_ride())}
+    if not riding.issuperset(chosen):
         raise FieldError("vehicle", "not_a_choice")
     paid_qty = session.scalar(
         select(func.count())
@@ -131,16 +132,6 @@ def ask_for_plan(session: Session, *, round_id: int, vehicle_ids: Sequence[int],
     )
     publish(session, "round.plan", round_id=round_id, number=number)
     return True
-
-
-def _rideable() -> Select[int]:
-    """Vehicles of people who ride for the association."""
-    return (
-        select(Vehicle.id)
-        .join(User, Vehicle.courier_id == User.id)
-        .join(RoleGrant, (RoleGrant.user_id == User.id) & (RoleGrant.role == "courier"))
-        .where(User.is_active)
-    )
 
 
 # --- Plan ------------------------------------------------------------------------------------------------------

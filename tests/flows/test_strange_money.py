@@ -23,7 +23,7 @@ from marketplace.payments.handlers import poll_payments, reconcile_payments
 from marketplace.payments.models import Payment, Refund, Share
 from merchants.models import Merchant, Shop, Variant
 from tests.sandbox_server import Sandbox
-from tests.walk import Town, book_payments, open_payment, pay, place, work
+from tests.walk import Town, book_payments, late_money, open_payment, pay, place, work
 
 
 def _state(hall: Hall, placed: orders.PlacedOrder) -> str:
@@ -62,19 +62,6 @@ def _bring_home(hall: Hall, placed: orders.PlacedOrder, *slugs: str) -> None:
         orders.mark_travelling(session, code=placed.code, shop_slugs=frozenset(slugs), actor="courier", now=now)
         orders.mark_delivered(session, code=placed.code, actor="courier", now=now)
     work(hall)
-
-
-def _late_money(hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock) -> orders.PlacedOrder:
-    """Money of an order whose only piece somebody else has bought meanwhile; nobody has looked at it yet."""
-    placed = place(hall.database, town, ("F2",), clock=clock)
-    provider_id = open_payment(hall, placed)
-    clock.advance(timedelta(minutes=16))
-    with hall.database.transaction() as session:
-        orders.lapse(session, order_id=placed.order_id, now=clock.now())
-    pay(hall, sandbox, place(hall.database, town, ("F2",), clock=clock))
-    sandbox.conclude(provider_id, "paid", notify=False)
-    payments.settle(hall, placed.payment_id)
-    return placed
 
 
 def _jobs(hall: Hall, handler: str) -> list[str]:
@@ -165,7 +152,7 @@ def test_late_money_for_a_home_that_is_no_longer_served_goes_back(
 def test_a_refund_is_followed_to_its_end_without_any_notice(
     hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
 ) -> None:
-    placed = _late_money(hall, town, sandbox, clock)
+    placed = late_money(hall, town, sandbox, clock)
     work(hall)
     sandbox.advance_clock(4 * 24 * 3600)
     clock.advance(timedelta(days=4))
@@ -213,7 +200,7 @@ def test_a_provider_that_never_answers_is_asked_for_two_days_and_leaves_no_heap_
 def test_a_refund_that_the_provider_refuses_is_a_persons_at_once(
     hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
 ) -> None:
-    placed = _late_money(hall, town, sandbox, clock)
+    placed = late_money(hall, town, sandbox, clock)
     sandbox.plan_fault("POST /v2/payments/*/refunds", "status", status=422, times=1)
     work(hall)
     with hall.database.reading() as session:

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flask.testing import FlaskClient
 
-from basket import orders
 from marketplace.accounts.people import grant_role, open_account
 from marketplace.attention import troubles
 from marketplace.clock import FixedClock
 from marketplace.hall import Hall
 from marketplace.mail_models import SentLetter
-from marketplace.payments import service as payments
 from tests.sandbox_server import Sandbox
-from tests.walk import NOW, Town, open_payment, pay, place, work
+from tests.walk import NOW, Town, late_money, work
 
 PASSWORD = "mot-de-passe-de-test"
 
@@ -30,14 +26,7 @@ def _sign_in(hall: Hall, client: FlaskClient, role: str) -> None:
 def test_what_waits_for_a_person_is_listed(
     hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock, client: FlaskClient
 ) -> None:
-    late = place(hall.database, town, ("F2",), clock=clock)
-    provider_id = open_payment(hall, late)
-    clock.advance(timedelta(minutes=16))
-    with hall.database.transaction() as session:
-        orders.lapse(session, order_id=late.order_id, now=clock.now())
-    pay(hall, sandbox, place(hall.database, town, ("F2",), clock=clock))
-    sandbox.conclude(provider_id, "paid", notify=False)
-    payments.settle(hall, late.payment_id)
+    late = late_money(hall, town, sandbox, clock)
     work(hall)
     with hall.database.transaction() as session:
         session.add(SentLetter(key="confirmed:1", to="x@example.org", asked_at=NOW, failed_reason="550 unknown"))

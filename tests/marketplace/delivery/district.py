@@ -25,6 +25,25 @@ from marketplace.money import Money
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
 DAY = date(2026, 11, 28)
 
+#: What a coordinator types to open rounds at noon: one window, the others left empty.
+NOON_FORM = {
+    "cut_off": "18:00",
+    "cut_off_on": "eve",
+    "collect_from": "11:00",
+    "collect_until": "12:30",
+    "window_1_from": "12:30",
+    "window_1_until": "14:30",
+    "window_1_places": "8",
+    "back_by": "15:00",
+    "kilograms": "80",
+    "litres": "300",
+    "cold_litres": "60",
+    "other_day": "",
+    "window_2_from": "",
+    "window_2_until": "",
+    "window_2_places": " ",
+}
+
 SHOPS = (
     ("fromagerie", "Fromagerie des Halles", "2 place des Halles", 45.6502, 0.1561, 3),
     ("librairie", "Librairie du Rempart", "14 rue de Beaulieu", 45.6489, 0.1533, 7),

@@ -27,7 +27,7 @@ from marketplace.errors import NotFound
 from marketplace.hall import Hall
 from marketplace.money import Money
 from tests.marketplace.delivery.conftest import SignedIn
-from tests.marketplace.delivery.district import NOW, District, book
+from tests.marketplace.delivery.district import NOON_FORM, NOW, District, book
 from tests.marketplace.delivery.test_round_pages import main_text, press
 
 SUNDAY, MONDAY = date(2026, 11, 29), date(2026, 11, 30)
@@ -41,24 +41,6 @@ NOON = Timetable(
     windows=(Window(1, time(12, 30), time(14, 30), 8),),
     capacity=Load(80_000, 300_000, 60_000),
 )
-
-FORM = {
-    "cut_off": "18:00",
-    "cut_off_on": "eve",
-    "collect_from": "11:00",
-    "collect_until": "12:30",
-    "window_1_from": "12:30",
-    "window_1_until": "14:30",
-    "window_1_places": "8",
-    "back_by": "15:00",
-    "kilograms": "80",
-    "litres": "300",
-    "cold_litres": "60",
-    "other_day": "",
-    "window_2_from": "",
-    "window_2_until": "",
-    "window_2_places": " ",
-}
 
 
 def open_noon(hall: Hall, district: District, *days: date, key: str = "k1", timetable: Timetable = NOON) -> list[int]:
@@ -234,7 +216,7 @@ def test_a_round_with_a_place_on_it_is_not_taken_back_until_the_place_is_free(
 def send(client: FlaskClient, page: str = "/tournees/ouvrir", **changed: object) -> TestResponse:
     """The form as the page gave it, with these answers."""
     key = LexborHTMLParser(client.get(page).text).css_first("[name=key]").attributes["value"]
-    return press(client, page, "/tournees/ouvrir/1", **{**FORM, "key": key, **changed})
+    return press(client, page, "/tournees/ouvrir/1", **{**NOON_FORM, "key": key, **changed})
 
 
 def test_a_coordinator_opens_rounds_and_takes_one_back(hall: Hall, district: District, signed_in: SignedIn) -> None:
@@ -337,7 +319,7 @@ def test_a_form_that_cannot_be_opened_says_where_and_keeps_what_was_typed(
     assert said in plain(page.css_first(f"#erreurs a[href='#{field}']").text())
     if field != "surprise":
         assert said in plain(page.css_first(f"#{field}-erreur").text())
-    typed = {**FORM, **changed}
+    typed = {**NOON_FORM, **changed}
     for name in ("cut_off", "collect_from", "window_1_from", "window_1_places", "kilograms", "other_day"):
         value = page.css_first(f"input[name={name}]").attributes["value"] or ""
         assert value.strip() == str(typed[name]).strip()
@@ -356,7 +338,9 @@ def test_what_no_browsers_field_can_show_stands_in_a_plain_one(
     page = LexborHTMLParser(
         send(signed_in(district.coordinator_id), cut_off="18 h", back_by="soon", other_day="24/12/2026").text
     )
-    kinds = {name: page.css_first(f"input[name={name}]").attributes["type"] for name in (*FORM,) if "_on" not in name}
+    kinds = {
+        name: page.css_first(f"input[name={name}]").attributes["type"] for name in (*NOON_FORM,) if "_on" not in name
+    }
     assert {name for name, kind in kinds.items() if kind == "time"} == {
         "collect_from",
         "collect_until",
@@ -386,7 +370,7 @@ def test_the_form_says_which_round_or_zone_it_begins_with(hall: Hall, district: 
 
 def test_hours_and_days_are_understood_as_people_type_them() -> None:
     read: Callable[[dict[str, object]], dict[str, object]] = OpenRoundsForm().load
-    form = {name: value for name, value in FORM.items() if value.strip()}
+    form = {name: value for name, value in NOON_FORM.items() if value.strip()}
     typed = read({**form, "cut_off": "18 h", "collect_from": "11h00", "back_by": "15.00", "other_day": "24/12/2026"})
     assert (typed["cut_off"], typed["collect_from"], typed["back_by"]) == (time(18), time(11), time(15))
     assert typed["other_day"] == date(2026, 12, 24)
@@ -400,7 +384,7 @@ def test_a_form_for_what_does_not_exist_is_not_found(
     client = signed_in(district.coordinator_id)
     assert client.get(path).status_code == 404
     assert client.get("/tournees/ouvrir?zone=1&utm=x").status_code == 200
-    assert press(client, "/tournees/ouvrir", "/tournees/ouvrir/99", **FORM, day="2026-11-30").status_code == 404
+    assert press(client, "/tournees/ouvrir", "/tournees/ouvrir/99", **NOON_FORM, day="2026-11-30").status_code == 404
 
 
 def test_closed_rounds_are_not_taken_back(hall: Hall, district: District, signed_in: SignedIn) -> None:

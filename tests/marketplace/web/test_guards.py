@@ -31,6 +31,7 @@ from marketplace.settings import Settings
 from marketplace.web.access import access_of, check_all_declared, everyone, open_to
 from marketplace.web.csrf import csrf_token
 from merchants.models import Member, Merchant, Shop
+from tests.marketplace.delivery.district import NOON_FORM
 from tests.sandbox_server import Sandbox
 from tests.walk import Town, fill_basket, open_payment, place
 
@@ -104,22 +105,7 @@ FORMS: dict[str, dict[str, str]] = {
     "checkout.slot_submit": {"slot_id": "1"},
     "coordinator.close": {},
     "coordinator.hand_out": {},
-    "coordinator.open_rounds": {
-        "key": "once",
-        "day": "2026-12-01",
-        "other_day": "2026-12-24",
-        "cut_off_on": "eve",
-        "cut_off": "18:00",
-        "collect_from": "11:00",
-        "collect_until": "12:30",
-        "window_1_from": "12:30",
-        "window_1_until": "14:30",
-        "window_1_places": "8",
-        "back_by": "15:00",
-        "kilograms": "80",
-        "litres": "300",
-        "cold_litres": "60",
-    },
+    "coordinator.open_rounds": {"key": "once", "day": "2026-12-01", **NOON_FORM, "other_day": "2026-12-24"},
     "coordinator.plan": {"vehicle": "1"},
     "coordinator.reopen": {},
     "coordinator.withdraw": {},
