@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, pool
 import basket.models
 import marketplace.accounts.models
 import marketplace.delivery.models
+import marketplace.invoices.models
 import marketplace.ledger.models
 import marketplace.mail_models
 import marketplace.payments.models
@@ -23,6 +24,7 @@ DECLARED = (
     basket.models,
     marketplace.accounts.models,
     marketplace.delivery.models,
+    marketplace.invoices.models,
     marketplace.ledger.models,
     marketplace.mail_models,
     marketplace.payments.models,

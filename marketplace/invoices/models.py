@@ -1,0 +1,121 @@
+"""Series of numbers, documents as they were issued, and the mandates to issue in a merchant's name."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from marketplace.db import Base, Id, Key, Token
+from marketplace.money import Money
+
+
+class InvoicingMandate(Base):
+    """A merchant's written word that the association may draw up invoices in its name (domain I4).
+
+    In force from `signed_on` until the day before `ended_on`. A merchant's mandates are numbered from 1: each has
+    series of its own, which end with it.
+    """
+
+    __tablename__ = "invoicing_mandate"
+    __table_args__ = (
+        UniqueConstraint("seller", "ordinal"),
+        CheckConstraint("ordinal >= 1", name="ordinal_from_one"),
+        CheckConstraint("ended_on >= signed_on", name="ends_after_signing"),
+        Index("uq_invoicing_mandate_one_open", "seller", unique=True, postgresql_where=text("ended_on IS NULL")),
+    )
+
+    id: Mapped[Id]
+    #: The ledger's word for the merchant.
+    seller: Mapped[str]
+    ordinal: Mapped[int] = mapped_column(SmallInteger)
+    signed_on: Mapped[date]
+    ended_on: Mapped[date | None]
+    signed_by: Mapped[str]
+    noted_at: Mapped[datetime]
+
+
+class InvoiceSeries(Base):
+    """One gapless run of numbers of a seller; `last_ordinal` moves by one with each document, in its transaction.
+
+    Whoever issues holds this row until the commit: an issue that is rolled back gives its number back, and nobody
+    has got the next one in the meantime (domain I5).
+    """
+
+    __tablename__ = "invoice_series"
+    __table_args__ = (
+        UniqueConstraint("seller", "prefix"),
+        CheckConstraint("kind IN ('invoice', 'credit_note', 'receipt')", name="kind_known"),
+        CheckConstraint("last_ordinal >= 0", name="last_ordinal_not_negative"),
+        CheckConstraint("seller <> issuer OR mandate_id IS NULL", name="no_mandate_for_oneself"),
+    )
+
+    id: Mapped[Id]
+    seller: Mapped[str]
+    #: Who draws the documents up: the seller, or the association in its name.
+    issuer: Mapped[str]
+    kind: Mapped[Key]
+    year: Mapped[int] = mapped_column(SmallInteger)
+    prefix: Mapped[Key]
+    mandate_id: Mapped[int | None] = mapped_column(ForeignKey("invoicing_mandate.id"), index=True)
+    last_ordinal: Mapped[int] = mapped_column(server_default=text("0"))
+    #: Documents follow each other in time as in number.
+    last_issued_on: Mapped[date | None]
+
+
+class IssuedDocument(Base):
+    """An invoice, credit note or receipt, frozen with all its text. Append-only.
+
+    `key` names the event once for ever ("commission:merchant:cave:2026-11"): issuing it twice gives the first one.
+    `total` is a credit note's positive sum too.
+    """
+
+    __tablename__ = "issued_document"
+    __table_args__ = (
+        UniqueConstraint("series_id", "ordinal"),
+        UniqueConstraint("seller", "number"),
+        CheckConstraint("ordinal >= 1", name="ordinal_from_one"),
+        CheckConstraint("total >= 0", name="total_not_negative"),
+        CheckConstraint("(kind = 'credit_note') = (corrects_id IS NOT NULL)", name="credit_names_its_invoice"),
+        Index("ix_issued_document_seller", "seller", "issued_on", "id"),
+        Index("ix_issued_document_buyer", "buyer", "issued_on", "id", postgresql_where=text("buyer <> ''")),
+    )
+
+    id: Mapped[Id]
+    series_id: Mapped[int] = mapped_column(ForeignKey("invoice_series.id"))
+    ordinal: Mapped[int]
+    number: Mapped[Key]
+    kind: Mapped[Key]
+    key: Mapped[str] = mapped_column(unique=True)
+    seller: Mapped[str]
+    #: The ledger's word for a merchant; empty for a resident.
+    buyer: Mapped[str]
+    reference: Mapped[str] = mapped_column(index=True)
+    issued_on: Mapped[date]
+    issued_at: Mapped[datetime]
+    total: Mapped[Money]
+    corrects_id: Mapped[int | None] = mapped_column(ForeignKey("issued_document.id"), index=True)
+    #: Whoever has the link may read the document.
+    token: Mapped[Token]
+    #: `freezing.to_kept`.
+    content: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class IssuedLine(Base):
+    """The sum of each line, so that credits can be held to what is left of it. Append-only.
+
+    A credit note's line names the line that it takes from.
+    """
+
+    __tablename__ = "issued_line"
+    __table_args__ = (UniqueConstraint("document_id", "position"),)
+
+    id: Mapped[Id]
+    document_id: Mapped[int] = mapped_column(ForeignKey("issued_document.id"))
+    position: Mapped[int] = mapped_column(SmallInteger)
+    #: VAT included.
+    amount: Mapped[Money]
+    credits_line_id: Mapped[int | None] = mapped_column(ForeignKey("issued_line.id"), index=True)

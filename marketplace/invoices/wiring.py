@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+from flask import Flask
+
+from marketplace.invoices import checks
+from marketplace.selfcheck import register_check
+
+
+def init_invoices(app: Flask) -> None:
+    register_check(checks.broken_rules)
