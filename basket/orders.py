@@ -28,6 +28,7 @@ from marketplace.errors import MarketplaceError, NotFound
 from marketplace.ids import new_order_code, new_token
 from marketplace.jobs import publish
 from marketplace.money import Money, share_of
+from marketplace.payments import refunds, shares
 from marketplace.payments import service as payments
 from marketplace.payments.models import OPEN_STATES, Payment
 from marketplace.payments.rules import MerchantPart, commission_by_line, split
@@ -402,7 +403,7 @@ def _confirm(session: Session, order: Order, payment: Payment, now: datetime) ->
     order.confirmed_at, order.payment_id = now, payment.id
     for sub_order in _sub_orders(session, order.id):
         _move_sub_order(session, sub_order, "confirm", "payments", now)
-    payments.allocate(session, payment_id=payment.id, now=now)
+    shares.allocate(session, payment_id=payment.id, now=now)
     if order.basket_id is not None:
         # The wish has become a promise; a basket that has been filled again since keeps what came later.
         lock_lines(session, basket_id=order.basket_id)
@@ -435,7 +436,7 @@ def _hold_again(session: Session, order: Order, clock: Clock) -> bool:
 def _give_back(session: Session, payment: Payment, reason: str, now: datetime) -> None:
     """All of a payment that no order can use is refunded."""
     payment.trouble = reason
-    payments.request_refund(
+    refunds.request_refund(
         session, payment_id=payment.id, amount=payment.amount, reason=reason, actor="payments", now=now
     )
 
@@ -584,7 +585,7 @@ def _complete_sub_order(session: Session, order: Order, sub_order: SubOrder, act
     # A merchant with two shops in the order has one share of it: it is due when both have handed over.
     if all(part.state == "delivered" for part in parts if part.party == sub_order.party):
         assert order.payment_id is not None, "only a paid order is handed over"
-        payments.make_due(session, payment_id=order.payment_id, party=sub_order.party)
+        shares.make_due(session, payment_id=order.payment_id, party=sub_order.party)
     if order.state == "confirmed" and progress_of([part.state for part in parts]) == "delivered":
         _move_order(session, order, "complete", actor, now)
         order.ended_at = now

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import signal
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ import procrastinate
 import psycopg
 from flask import Flask
 from procrastinate import RetryStrategy
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from marketplace.hall import Hall
@@ -89,6 +90,19 @@ def publish(session: Session, fact: str, **ids: int | str) -> None:
     connection = session.connection().connection.driver_connection
     for subscriber in _subscribers[fact]:
         _deferring.configure_task(subscriber.name, connection=connection).defer(**ids)
+
+
+def without_job(session: Session, fact: str, name: str, ids: Sequence[int]) -> list[int]:
+    """Those of `ids` for which no job of `fact` waits or runs with that id as its argument `name`."""
+    tasks = [subscriber.name for subscriber in _subscribers[fact]]
+    has_job = session.scalars(
+        text(
+            "SELECT CAST(args->>:name AS bigint) FROM procrastinate_jobs"
+            " WHERE task_name = ANY(:tasks) AND status IN ('todo', 'doing')"
+        ),
+        {"name": name, "tasks": tasks},
+    )
+    return sorted(set(ids).difference(has_job))
 
 
 def create_worker(app: Flask) -> procrastinate.App:
@@ -192,4 +206,4 @@ async def _retry_stalled_jobs(worker: procrastinate.App, lease_s: float) -> None
         await asyncio.sleep(lease_s / 3)
 
 
-__all__ = ["create_worker", "periodic", "publish", "run_worker", "subscribe", "work_until_idle"]
+__all__ = ["create_worker", "periodic", "publish", "run_worker", "subscribe", "without_job", "work_until_idle"]

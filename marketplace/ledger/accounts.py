@@ -4,6 +4,8 @@ holding                   what lies with the payment provider for us: debited by
 merchant:<key>            what a merchant is owed (credit) until it is routed
 association:commission    what the association earned by commission
 association:delivery      what residents paid for rounds
+association:gestures      what the association gave back to residents out of its own pocket
+association:chargebacks   what residents' banks have taken back and not returned: the association bears it
 residents:refunds         refunds asked for and not yet executed by the provider
 residents:unmatched       money that came without an order it could pay: a person decides, or it goes back
 """
@@ -13,6 +15,8 @@ from __future__ import annotations
 HOLDING = "holding"
 COMMISSION = "association:commission"
 DELIVERY = "association:delivery"
+GESTURES = "association:gestures"
+CHARGEBACKS = "association:chargebacks"
 REFUNDS = "residents:refunds"
 UNMATCHED = "residents:unmatched"
 
@@ -20,3 +24,8 @@ UNMATCHED = "residents:unmatched"
 def merchant(key: str) -> str:
     """The account, and the party of a payment's share, of a merchant."""
     return f"merchant:{key}"
+
+
+def of_share(party: str, kind: str) -> str:
+    """The account of a share or of a part of a refund: goods are their merchant's, the rest is the association's."""
+    return {"commission": COMMISSION, "delivery": DELIVERY, "gesture": GESTURES}.get(kind, party)

@@ -157,6 +157,16 @@ class ProviderRefund:
     reversals: tuple[Reversal, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderChargeback:
+    """What the payer's bank has taken back; `reversed_at` when it was won back."""
+
+    id: str
+    amount: Money
+    created_at: datetime
+    reversed_at: datetime | None
+
+
 class _Client(Client):
     """The library's client without what must not happen in a web worker."""
 
@@ -318,6 +328,16 @@ class Gateway:
 
         return _call(ask)
 
+    def chargebacks_of(self, provider_id: str) -> list[ProviderChargeback]:
+        """Every chargeback of the payment, won ones too; Mollie does not page them."""
+        _check(_PAYMENT_ID, provider_id)
+
+        def ask() -> list[ProviderChargeback]:
+            answer = self._bare_payment(provider_id).chargebacks.list()
+            return [_chargeback(item) for item in answer["_embedded"]["chargebacks"]]
+
+        return _call(ask)
+
     @property
     def _client(self) -> Client:
         """This thread's client: a client holds one HTTP session, which is not for sharing."""
@@ -448,6 +468,16 @@ def _refund(answer: Mapping[str, Any]) -> ProviderRefund:
             Reversal(_read_text(item["source"]["organizationId"]), _read_sum(item["amount"], currency))
             for item in answer.get("routingReversals") or ()
         ),
+    )
+
+
+def _chargeback(answer: Mapping[str, Any]) -> ProviderChargeback:
+    reversed_at = answer.get("reversedAt")
+    return ProviderChargeback(
+        id=_read_text(answer["id"]),
+        amount=_read_sum(answer["amount"], CURRENCY),
+        created_at=_read_instant(answer["createdAt"]),
+        reversed_at=_read_instant(reversed_at) if reversed_at else None,
     )
 
 

@@ -6,8 +6,8 @@ import logging
 
 from marketplace.errors import GatewayError
 from marketplace.hall import Hall
-from marketplace.jobs import periodic, publish, subscribe
-from marketplace.payments import service
+from marketplace.jobs import periodic, publish, subscribe, without_job
+from marketplace.payments import refunds, service, shares
 
 log = logging.getLogger(__name__)
 
@@ -19,12 +19,12 @@ def look_at_payment(hall: Hall, payment_id: int) -> None:
 
 @subscribe("share.due")
 def route_share(hall: Hall, share_id: int) -> None:
-    service.send_share(hall, share_id)
+    shares.send_share(hall, share_id)
 
 
 @subscribe("refund.requested")
 def refund(hall: Hall, refund_id: int) -> None:
-    service.send_refund(hall, refund_id)
+    refunds.send_refund(hall, refund_id)
 
 
 @periodic("* * * * *")
@@ -33,6 +33,17 @@ def poll_payments(hall: Hall) -> None:
     with hall.database.transaction() as session:
         for payment_id in service.claim_due_polls(session, hall.clock.now()):
             publish(session, "payment.poll", payment_id=payment_id)
+
+
+@periodic("23 * * * *")
+def send_waiting_shares(hall: Hall) -> None:
+    """A merchant can receive payments again, a dispute was won, the provider was away for longer than a job tries.
+
+    One job each; a share that has a job already is left to it.
+    """
+    with hall.database.transaction() as session:
+        for share_id in without_job(session, "share.due", "share_id", shares.due_shares(session)):
+            publish(session, "share.due", share_id=share_id)
 
 
 @periodic("7 4 * * *")

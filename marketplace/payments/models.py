@@ -16,6 +16,8 @@ OPEN_STATES = ("creating", "unknown", "open", "pending")
 UNHEARD_STATES = ("creating", "unknown")
 #: A refund that the provider may still execute or give up.
 REFUND_UNDER_WAY = ("requested", "queued", "pending", "processing")
+#: Who the ledger names for what no person asked for.
+MACHINE = "payments"
 
 
 class MerchantAccount(Base):
@@ -100,6 +102,12 @@ class Share(Base):
             name="state_known",
         ),
         CheckConstraint("(kind = 'goods') = (state <> 'kept')", name="goods_are_routed"),
+        CheckConstraint("routed_amount > 0 AND routed_amount <= amount", name="routed_within_amount"),
+        Index(
+            "ix_payment_share_on_the_way",
+            "id",
+            postgresql_where=text("state IN ('due', 'sending', 'unknown')"),
+        ),
     )
 
     id: Mapped[Id]
@@ -109,6 +117,9 @@ class Share(Base):
     amount: Mapped[Money]
     state: Mapped[Key]
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    #: What the provider is asked to route, and to whom: the share less what had been refunded of it by then.
+    routed_amount: Mapped[Money | None]
+    organization_id: Mapped[str | None]
     provider_route_id: Mapped[str | None] = mapped_column(unique=True)
     routed_at: Mapped[datetime | None]
 
@@ -137,3 +148,42 @@ class Refund(Base):
     requested_at: Mapped[datetime]
     requested_by: Mapped[str]
     settled_at: Mapped[datetime | None]
+    #: One that failed and was asked for again is nobody's trouble any more.
+    followed_by_id: Mapped[int | None] = mapped_column(ForeignKey("refund.id"))
+
+
+class RefundPart(Base):
+    """What a refund takes from one party; the parts of a refund sum to it. None where no order used the money.
+
+    `kind` is that of the share it is taken from, or `gesture`: the association's own money, from no share.
+    """
+
+    __tablename__ = "refund_part"
+    __table_args__ = (
+        UniqueConstraint("refund_id", "party", "kind"),
+        CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint("kind IN ('goods', 'commission', 'delivery', 'gesture')", name="kind_known"),
+        CheckConstraint("kind = 'goods' OR NOT is_reversal", name="goods_are_reversed"),
+    )
+
+    id: Mapped[Id]
+    refund_id: Mapped[int] = mapped_column(ForeignKey("refund.id"))
+    party: Mapped[str]
+    kind: Mapped[Key]
+    amount: Mapped[Money]
+    #: The share was on its way to the merchant already: the provider takes it back with the refund.
+    is_reversal: Mapped[bool]
+
+
+class Chargeback(Base):
+    """The payer's bank has taken (part of) a payment back; `reversed_at` once the dispute is won."""
+
+    __tablename__ = "chargeback"
+    __table_args__ = (CheckConstraint("amount > 0", name="amount_positive"),)
+
+    id: Mapped[Id]
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"), index=True)
+    provider_id: Mapped[str] = mapped_column(unique=True)
+    amount: Mapped[Money]
+    created_at: Mapped[datetime]
+    reversed_at: Mapped[datetime | None]

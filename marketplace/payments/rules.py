@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
 
-from marketplace.money import ZERO, Money, divide
+from marketplace.money import ZERO, Money, divide, half_up
 
 #: (state, provider's status) → next state. What is missing changes nothing: a status that this table does not know
 #: is not final, and a final state never leaves (mollie.md 2.3, 5.4).
@@ -99,3 +100,52 @@ def split(parts: tuple[MerchantPart, ...], delivery: Money) -> tuple[PlannedShar
 def commission_by_line(commission: Money, line_totals: tuple[Money, ...]) -> list[Money]:
     """A merchant's commission spread over its lines by largest remainder, ties to the first line."""
     return divide(commission, [total.cents for total in line_totals])
+
+
+def commission_back(commission: Money, total: Money, *, refunded: Money, more: Money) -> Money:
+    """What of a line's commission goes back with `more` of its `total`, of which `refunded` went back before.
+
+    Reckoned on the sum so far, so that refunds in small steps give back no cent more or less than one whole
+    (mollie.md 6). AssertionError beyond the line's total.
+    """
+    assert refunded >= ZERO and refunded + more <= total, (total, refunded, more)
+    if not total:
+        return ZERO
+    before, after = (
+        half_up(Fraction(commission.cents * part.cents, total.cents)) for part in (refunded, refunded + more)
+    )
+    return Money(after - before)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearing:
+    """What one party gives of a refund; `kind` goods, commission, delivery or gesture."""
+
+    party: str
+    kind: str
+    amount: Money
+
+
+#: Who bears what goes back to a resident.
+LIABLE = ("merchant", "association", "shared")
+
+
+def bear(party: str, amount: Money, commission: Money, *, liable: str) -> tuple[Bearing, ...]:
+    """Who gives `amount` of a merchant's goods back, of which `commission` was the association's.
+
+    The merchant's fault or nobody's: the sale is undone, commission included. The association's: the merchant keeps
+    the sale. Shared: the merchant gives half of its part, rounded down, and the association the rest; the commission
+    is given back with the merchant's half only, in the same proportion.
+    """
+    assert ZERO <= commission <= amount, (amount, commission)
+    if liable == "merchant":
+        return (Bearing(party, "goods", amount - commission), Bearing("association", "commission", commission))
+    if liable == "association":
+        return (Bearing("association", "gesture", amount),)
+    assert liable == "shared", liable
+    goods, given_back = Money((amount - commission).cents // 2), Money(commission.cents // 2)
+    return (
+        Bearing(party, "goods", goods),
+        Bearing("association", "commission", given_back),
+        Bearing("association", "gesture", amount - goods - given_back),
+    )

@@ -1,4 +1,4 @@
-"""Ask for a payment, learn what became of it, share it, give it back.
+"""Ask for a payment and learn what became of it.
 
 Every outside call follows the same three steps: the row with its idempotency key is committed, the call is made
 with no transaction open, the answer is written (M04, M05). Whoever learns of news (webhook, return page, poller)
@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, case, func, select, type_coerce, update
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from marketplace.db import Database
@@ -21,32 +21,32 @@ from marketplace.ids import new_token
 from marketplace.jobs import publish
 from marketplace.ledger import accounts
 from marketplace.ledger.service import post
-from marketplace.money import ZERO, Money
+from marketplace.money import Money
+from marketplace.payments.chargebacks import apply_chargebacks, has_chargebacks
 from marketplace.payments.gateway import (
     Gateway,
     OutcomeUnknown,
     PaymentRequest,
     ProviderPayment,
-    ProviderRefund,
     Rejected,
     TryAgain,
 )
 from marketplace.payments.models import (
+    MACHINE,
     OPEN_STATES,
-    REFUND_UNDER_WAY,
     UNHEARD_STATES,
     MerchantAccount,
     Payment,
     Refund,
     Share,
 )
+from marketplace.payments.refunds import apply_refund, watch_refunds
 from marketplace.payments.rules import (
     ENDED,
     KEY_WINDOW,
     NEXT,
     POLL_LONGEST,
     RECONCILED,
-    REFUND_POLL,
     Claim,
     PlannedShare,
     next_poll,
@@ -56,20 +56,12 @@ log = logging.getLogger(__name__)
 
 #: Our languages as the provider names them.
 LOCALES = {"fr": "fr_FR", "en": "en_GB"}
-#: Postings are the machine's unless a person asked.
-MACHINE = "payments"
 
 
 class PaymentUnderWay(MarketplaceError):
     """The resident has already begun to pay this."""
 
     code = "payment_under_way"
-
-
-class RefundTooLarge(MarketplaceError):
-    """More would go back than came in."""
-
-    code = "refund_too_large"
 
 
 # --- Ask -------------------------------------------------------------------------------------------------------
@@ -194,6 +186,7 @@ def settle(hall: Hall, payment_id: int) -> None:
         if payment is None:
             raise NotFound()
         provider_id, state = payment.provider_id, payment.state
+        was_disputed = has_chargebacks(session, payment_id)
         has_refunds = session.scalar(select(Refund.id).where(Refund.payment_id == payment_id).limit(1)) is not None
     if provider_id is None:
         if state in UNHEARD_STATES:
@@ -201,11 +194,15 @@ def settle(hall: Hall, payment_id: int) -> None:
         return
     answer = hall.gateway.get_payment(provider_id)
     refunds = hall.gateway.refunds_of(provider_id) if has_refunds else []
+    is_disputed = bool(answer.amount_charged_back) or was_disputed
+    chargebacks = hall.gateway.chargebacks_of(provider_id) if is_disputed else []
     with hall.database.transaction() as session:
         _apply(session, payment_id, answer, hall.clock.now())
         for refund in refunds:
-            _apply_refund(session, payment_id, refund, hall.clock.now())
-        _watch_refunds(session, payment_id, hall.clock.now())
+            apply_refund(session, payment_id, refund, hall.clock.now())
+        watch_refunds(session, payment_id, hall.clock.now())
+        if chargebacks:
+            apply_chargebacks(session, payment_id, chargebacks, hall.clock.now())
 
 
 def _apply(session: Session, payment_id: int, answer: ProviderPayment, now: datetime) -> None:
@@ -215,9 +212,6 @@ def _apply(session: Session, payment_id: int, answer: ProviderPayment, now: date
     payment.provider_id = answer.id
     payment.checkout_url = answer.checkout_url or payment.checkout_url
     payment.polls_qty += 1
-    if answer.amount_charged_back and payment.trouble is None:
-        # The resident's bank has taken it back: the state stays, a person decides who bears it (mollie.md 2.2).
-        payment.trouble = "charged_back"
     after = NEXT.get((payment.state, answer.status), payment.state)
     if after == payment.state:
         if payment.state in OPEN_STATES:
@@ -345,228 +339,6 @@ def cancel_attempt(hall: Hall, payment_id: int) -> None:
         _apply(session, payment_id, answer, hall.clock.now())
 
 
-# --- Share -----------------------------------------------------------------------------------------------------
-
-
-def allocate(session: Session, *, payment_id: int, now: datetime) -> None:
-    """What was paid belongs to those who sold: the ledger says so from now on. Once (M10)."""
-    payment = session.get_one(Payment, payment_id)
-    shares = session.scalars(select(Share).where(Share.payment_id == payment_id)).all()
-    entries: dict[str, Money] = {accounts.UNMATCHED: payment.amount}
-    for share in shares:
-        account = {"commission": accounts.COMMISSION, "delivery": accounts.DELIVERY}.get(share.kind, share.party)
-        entries[account] = entries.get(account, ZERO) - share.amount
-    post(
-        session,
-        key=f"allocated:{payment_id}",
-        kind="allocated",
-        reference=payment.reference,
-        entries=entries,
-        actor=MACHINE,
-        now=now,
-    )
-
-
-def make_due(session: Session, *, payment_id: int, party: str) -> None:
-    """The goods of `party` were handed over: its share of the payment that paid for them may be routed. Once."""
-    due = session.scalars(
-        update(Share)
-        .where(
-            Share.payment_id == payment_id,
-            Share.party == party,
-            Share.kind == "goods",
-            Share.state == "planned",
-        )
-        .values(state="due")
-        .returning(Share.id)
-    ).all()
-    for share_id in due:
-        publish(session, "share.due", share_id=share_id)
-
-
-def send_share(hall: Hall, share_id: int) -> None:
-    """Route a due share to its merchant; harmless to repeat.
-
-    After a crash or an unknown outcome the provider's own list is asked first: a route has no undo. Raises the
-    gateway's TryAgain or OutcomeUnknown, so that the job comes back.
-    """
-    with hall.database.transaction() as session:
-        share = session.get_one(Share, share_id, with_for_update=True)
-        if share.state not in ("due", "sending", "unknown"):
-            return
-        payment = session.get_one(Payment, share.payment_id)
-        assert payment.provider_id is not None, "a due share belongs to a paid payment"
-        account = session.get(MerchantAccount, (share.party, payment.provider_env))
-        if account is None or not account.can_receive_payments:
-            log.warning("share %s waits: %s cannot receive payments", share_id, share.party)
-            raise TryAgain(f"{share.party} cannot receive payments")
-        was_tried = share.state != "due"
-        share.state = "sending"
-        provider_id, organization_id = payment.provider_id, account.organization_id
-        amount, key, label = share.amount, share.idempotency_key or "", f"{payment.reference} {share.party}"
-    try:
-        found = None
-        if was_tried:
-            found = next((r for r in hall.gateway.routes_of(provider_id) if r.description == label), None)
-        route = found or hall.gateway.create_route(
-            provider_id, amount=amount, organization_id=organization_id, description=label, idempotency_key=key
-        )
-    except Rejected as refused:
-        log.error("share %s refused by the provider: %s (%s)", share_id, refused, refused.field)
-        with hall.database.transaction() as session:
-            session.execute(update(Share).where(Share.id == share_id, Share.state == "sending").values(state="refused"))
-        return
-    with hall.database.transaction() as session:
-        share = session.get_one(Share, share_id, with_for_update=True)
-        if share.state == "routed":
-            return
-        now = hall.clock.now()
-        share.state, share.provider_route_id, share.routed_at = "routed", route.id, now
-        payment = session.get_one(Payment, share.payment_id)
-        post(
-            session,
-            key=f"routed:{share_id}",
-            kind="routed",
-            reference=payment.reference,
-            entries={share.party: amount, accounts.HOLDING: -amount},
-            actor=MACHINE,
-            now=now,
-        )
-
-
-# --- Give back -------------------------------------------------------------------------------------------------
-
-
-def request_refund(
-    session: Session, *, payment_id: int, amount: Money, reason: str, actor: str, now: datetime
-) -> Refund:
-    """Money of a paid payment that no order could use goes back, and nobody gets a share of it.
-
-    RefundTooLarge when it exceeds what came in.
-    """
-    payment = session.get_one(Payment, payment_id, with_for_update=True)
-    already = session.scalar(
-        select(func.coalesce(func.sum(type_coerce(Refund.amount, BigInteger)), 0)).where(
-            Refund.payment_id == payment_id, Refund.state.not_in(("failed", "canceled"))
-        )
-    )
-    if payment.state != "paid" or int(already or 0) + amount.cents > payment.amount.cents:
-        raise RefundTooLarge(reference=payment.reference)
-    refund = Refund(
-        payment_id=payment_id,
-        amount=amount,
-        reason=reason,
-        state="requested",
-        idempotency_key=new_token(),
-        requested_at=now,
-        requested_by=actor,
-    )
-    session.add(refund)
-    session.flush()
-    session.execute(
-        update(Share).where(Share.payment_id == payment_id, Share.state == "planned").values(state="cancelled")
-    )
-    post(
-        session,
-        key=f"refund:{refund.id}",
-        kind="refund",
-        reference=payment.reference,
-        entries={accounts.UNMATCHED: amount, accounts.REFUNDS: -amount},
-        actor=actor,
-        now=now,
-    )
-    publish(session, "refund.requested", refund_id=refund.id)
-    return refund
-
-
-def send_refund(hall: Hall, refund_id: int) -> None:
-    """Hand a refund to the provider; harmless to repeat: its own list is asked before a second call.
-
-    One that the provider refuses has failed: its money is nobody's again, and a person decides.
-    """
-    with hall.database.reading() as session:
-        refund = session.get_one(Refund, refund_id)
-        if refund.provider_id is not None or refund.state != "requested":
-            return
-        payment = session.get_one(Payment, refund.payment_id)
-        provider_id, amount, reference = payment.provider_id, refund.amount, payment.reference
-        key, payment_id = refund.idempotency_key, refund.payment_id
-    assert provider_id is not None, "a refund belongs to a paid payment"
-    try:
-        known = next((r for r in hall.gateway.refunds_of(provider_id) if r.metadata.get("refund_key") == key), None)
-        answer = known or hall.gateway.create_refund(
-            provider_id,
-            amount=amount,
-            description=f"Remboursement commande {reference}",
-            metadata={"refund_key": key},
-            idempotency_key=key,
-        )
-    except Rejected as refused:
-        log.error("refund %s refused by the provider: %s (%s)", refund_id, refused, refused.field)
-        with hall.database.transaction() as session:
-            payment = session.get_one(Payment, payment_id, with_for_update=True)
-            refund = session.get_one(Refund, refund_id, with_for_update=True)
-            if refund.state == "requested":
-                _fail_refund(session, payment, refund, "failed", hall.clock.now())
-        return
-    with hall.database.transaction() as session:
-        _apply_refund(session, payment_id, answer, hall.clock.now())
-        _watch_refunds(session, payment_id, hall.clock.now())
-
-
-def _watch_refunds(session: Session, payment_id: int, now: datetime) -> None:
-    """The poller comes back for a refund that is under way: of some ends no notice is sent, and any may be lost."""
-    payment = session.get_one(Payment, payment_id, with_for_update=True)
-    if payment.state in OPEN_STATES:
-        return
-    under_way = select(Refund.id).where(Refund.payment_id == payment_id, Refund.state.in_(REFUND_UNDER_WAY)).limit(1)
-    payment.next_poll_at = now + REFUND_POLL if session.scalar(under_way) is not None else None
-
-
-def _apply_refund(session: Session, payment_id: int, answer: ProviderRefund, now: datetime) -> None:
-    key = answer.metadata.get("refund_key", "")
-    # The payment before its refund, as `settle` has it: the other way round the two could wait for each other.
-    payment = session.get_one(Payment, payment_id, with_for_update=True)
-    refund = session.scalars(
-        select(Refund).where(Refund.payment_id == payment_id, Refund.idempotency_key == key).with_for_update()
-    ).one_or_none()
-    if refund is None:
-        log.error("the provider knows a refund of payment %s that we did not ask for", payment_id)
-        return
-    refund.provider_id = answer.id
-    if refund.state in ("refunded", "failed", "canceled") or answer.status == refund.state:
-        return
-    if answer.status not in ("queued", "pending", "processing", "refunded", "failed", "canceled"):
-        return
-    if answer.status in ("failed", "canceled"):
-        _fail_refund(session, payment, refund, answer.status, now)
-        return
-    refund.state = answer.status
-    if answer.status == "refunded":
-        refund.settled_at = now
-        entries = {accounts.REFUNDS: refund.amount, accounts.HOLDING: -refund.amount}
-        _post_refund(session, payment, refund, entries, now)
-
-
-def _fail_refund(session: Session, payment: Payment, refund: Refund, state: str, now: datetime) -> None:
-    """The money is with the provider and again nobody's: a person decides."""
-    refund.state, refund.settled_at = state, now
-    payment.trouble = "refund_failed"
-    _post_refund(session, payment, refund, {accounts.REFUNDS: refund.amount, accounts.UNMATCHED: -refund.amount}, now)
-
-
-def _post_refund(session: Session, payment: Payment, refund: Refund, entries: dict[str, Money], now: datetime) -> None:
-    post(
-        session,
-        key=f"{refund.state}:{refund.id}",
-        kind=refund.state,
-        reference=payment.reference,
-        entries=entries,
-        actor=MACHINE,
-        now=now,
-    )
-
-
 # --- Merchants -------------------------------------------------------------------------------------------------
 
 
@@ -583,18 +355,12 @@ def payable_parties(session: Session, provider_env: str) -> frozenset[str]:
 
 __all__ = [
     "PaymentUnderWay",
-    "RefundTooLarge",
-    "allocate",
     "cancel_attempt",
     "claim_due_polls",
-    "make_due",
     "open_at_provider",
     "payable_parties",
     "reconcile",
     "request_payment",
-    "request_refund",
-    "send_refund",
-    "send_share",
     "settle",
     "take_hint",
 ]

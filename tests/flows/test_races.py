@@ -25,6 +25,7 @@ from marketplace.hall import Hall
 from marketplace.jobs import work_until_idle
 from marketplace.ledger.models import Posting
 from marketplace.money import Money
+from marketplace.payments import refunds, shares
 from marketplace.payments import service as payments
 from marketplace.payments.handlers import poll_payments
 from marketplace.payments.models import OPEN_STATES, Payment, Refund, Share
@@ -183,11 +184,11 @@ def work_off(hall: Hall) -> None:
 
 
 def send_share(hall: Hall, share_id: int) -> None:
-    payments.send_share(hall, share_id)
+    shares.send_share(hall, share_id)
 
 
 def send_refund(hall: Hall, refund_id: int) -> None:
-    payments.send_refund(hall, refund_id)
+    refunds.send_refund(hall, refund_id)
 
 
 def advance(hall: Hall, sub_order_id: int, shop_id: int, event: str) -> bool:
@@ -618,7 +619,7 @@ def test_workers_that_route_the_same_share_route_it_once(
     placed = place(hall.database, town, ("C1",), clock=hall.clock, delivered=False)
     pay(hall, sandbox, placed)
     with hall.database.transaction() as session:
-        payments.make_due(session, payment_id=placed.payment_id, party="merchant:cave")
+        shares.make_due(session, payment_id=placed.payment_id, party="merchant:cave")
         share_id = session.scalars(select(Share.id).where(Share.state == "due")).one()
         # As if the shop had handed it over: what is raced for here is the route.
         session.execute(update(SubOrder).values(state="delivered"))

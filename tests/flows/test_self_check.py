@@ -66,6 +66,19 @@ FAULTS: dict[str, tuple[str, ...]] = {
     ),
     "I10 more refunded than paid": ("UPDATE refund SET amount = amount + 1",),
     "I10 a settled refund that the ledger does not know": ("UPDATE refund SET state = 'refunded'",),
+    "I10 the parts of a refund do not sum to it": (
+        "INSERT INTO refund_part (refund_id, party, kind, amount, is_reversal)"
+        " SELECT id, 'association', 'gesture', amount - 1, false FROM refund",
+    ),
+    "I10 more taken from a party than its share": (
+        "INSERT INTO refund_part (refund_id, party, kind, amount, is_reversal)"
+        " SELECT r.id, s.party, s.kind, s.amount + 1, false FROM refund r"
+        " JOIN payment_share s ON s.payment_id = r.payment_id AND s.kind = 'goods'",
+    ),
+    "I08 a chargeback that the ledger does not know": (
+        "INSERT INTO chargeback (payment_id, provider_id, amount, created_at) SELECT min(id), 'chb_1', 100, now()"
+        " FROM payment",
+    ),
     "I08 a merchant is owed less than nothing": (
         "UPDATE ledger_entry SET account = 'merchant:cave' WHERE account = 'holding' AND amount > 0",
     ),

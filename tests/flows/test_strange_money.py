@@ -18,6 +18,7 @@ from marketplace.hall import Hall
 from marketplace.ledger.service import balances
 from marketplace.money import Money
 from marketplace.payments import service as payments
+from marketplace.payments import shares
 from marketplace.payments.gateway import PaymentRequest
 from marketplace.payments.handlers import poll_payments, reconcile_payments
 from marketplace.payments.models import Payment, Refund, Share
@@ -219,7 +220,7 @@ def test_a_key_that_has_run_out_refuses_no_share(hall: Hall, town: Town, sandbox
     with hall.database.reading() as session:
         share = session.scalars(select(Share).where(Share.kind == "goods")).one()
     assert share.state == "sending"
-    payments.send_share(hall, share.id)  # the key is renewed, the job comes back
+    shares.send_share(hall, share.id)  # the key is renewed, the job comes back
     assert [route["amount_cents"] for payment in book_payments(sandbox) for route in payment["routes"]] == [1104]
 
 

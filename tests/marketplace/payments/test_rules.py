@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from marketplace.money import Money, share_of
 from marketplace.payments.rules import (
     ENDED,
+    LIABLE,
     NEXT,
     MerchantPart,
     PlannedShare,
+    bear,
+    commission_back,
     commission_by_line,
     next_poll,
     split,
@@ -164,3 +167,32 @@ def test_shares_sum_to_the_amount_and_none_is_negative(
     shares = split(tuple(parts), Money(delivery_cents))
     assert sum(share.amount.cents for share in shares) == sum(sum(lines) for lines, _ in merchants) + delivery_cents
     assert all(share.amount >= Money(0) for share in shares)
+
+
+def test_commission_goes_back_on_the_sum_so_far() -> None:
+    """Three times 4.30 of a line of 12.90 gives back the line's commission to the cent (mollie.md 6)."""
+    line, commission, step = Money(1290), Money(103), Money(430)
+    back = [commission_back(commission, line, refunded=step * times, more=step) for times in range(3)]
+    assert [money.cents for money in back] == [34, 35, 34]
+    assert [(step - money).cents for money in back] == [396, 395, 396]
+    assert commission_back(Money(0), Money(0), refunded=Money(0), more=Money(0)) == Money(0)
+    with pytest.raises(AssertionError):
+        commission_back(commission, line, refunded=Money(1000), more=Money(291))
+
+
+@given(st.integers(1, 5000), st.integers(0, 1000), st.lists(st.integers(1, 400), max_size=12))
+def test_no_step_of_a_refund_gains_or_loses_a_cent(total: int, permille: int, steps: list[int]) -> None:
+    line, commission = Money(total), share_of(Money(total), permille)
+    refunded, back = Money(0), Money(0)
+    for step in steps:
+        more = min(Money(step), line - refunded)
+        given_back = commission_back(commission, line, refunded=refunded, more=more)
+        assert Money(0) <= given_back <= more
+        for liable in LIABLE:
+            parts = bear("merchant:m", more, given_back, liable=liable)
+            assert Money.total([part.amount for part in parts]) == more
+            assert all(part.amount >= Money(0) for part in parts)
+        refunded, back = refunded + more, back + given_back
+    assert back == commission_back(commission, line, refunded=Money(0), more=refunded)
+    rest = commission_back(commission, line, refunded=refunded, more=line - refunded)
+    assert back + rest == commission

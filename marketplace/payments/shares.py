@@ -1,0 +1,157 @@
+"""Who gets what of a paid payment: written down when it is paid, routed when the goods were handed over.
+
+Locks are taken in one order everywhere: the payment, then its shares, then its refunds.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from sqlalchemy import BigInteger, func, select, type_coerce, update
+from sqlalchemy.orm import Session
+
+from marketplace.hall import Hall
+from marketplace.jobs import publish
+from marketplace.ledger import accounts
+from marketplace.ledger.service import post
+from marketplace.money import ZERO, Money
+from marketplace.payments.gateway import Rejected
+from marketplace.payments.models import MACHINE, Chargeback, MerchantAccount, Payment, Refund, RefundPart, Share
+
+log = logging.getLogger(__name__)
+
+#: The provider has been asked for the route, or may have been: from then on its amount stands.
+ON_THE_WAY = ("sending", "unknown", "routed")
+
+
+def allocate(session: Session, *, payment_id: int, now: datetime) -> None:
+    """What was paid belongs to those who sold: the ledger says so from now on. Once (M10)."""
+    payment = session.get_one(Payment, payment_id)
+    shares = session.scalars(select(Share).where(Share.payment_id == payment_id)).all()
+    entries: dict[str, Money] = {accounts.UNMATCHED: payment.amount}
+    for share in shares:
+        account = accounts.of_share(share.party, share.kind)
+        entries[account] = entries.get(account, ZERO) - share.amount
+    post(
+        session,
+        key=f"allocated:{payment_id}",
+        kind="allocated",
+        reference=payment.reference,
+        entries=entries,
+        actor=MACHINE,
+        now=now,
+    )
+
+
+def make_due(session: Session, *, payment_id: int, party: str) -> None:
+    """The goods of `party` were handed over: its share of the payment that paid for them may be routed. Once."""
+    due = session.scalars(
+        update(Share)
+        .where(
+            Share.payment_id == payment_id,
+            Share.party == party,
+            Share.kind == "goods",
+            Share.state == "planned",
+        )
+        .values(state="due")
+        .returning(Share.id)
+    ).all()
+    for share_id in due:
+        publish(session, "share.due", share_id=share_id)
+
+
+def send_share(hall: Hall, share_id: int) -> None:
+    """Route a due share to its merchant, less what has been refunded of it; harmless to repeat.
+
+    After a crash or an unknown outcome the provider's own list is asked first: a route has no undo. A share whose
+    merchant cannot receive payments, or whose payment a bank has taken back, stays due: the hourly round comes
+    back to it. Raises the gateway's TryAgain or OutcomeUnknown, so that the job comes back.
+    """
+    with hall.database.transaction() as session:
+        payment_id = session.scalars(select(Share.payment_id).where(Share.id == share_id)).one()
+        payment = session.get_one(Payment, payment_id, with_for_update=True)
+        share = session.get_one(Share, share_id, with_for_update=True, populate_existing=True)
+        if share.state not in ("due", "sending", "unknown"):
+            return
+        was_tried = share.state != "due"
+        if not was_tried and not _begin(session, payment, share):
+            return
+        assert payment.provider_id is not None, "a due share belongs to a paid payment"
+        assert share.routed_amount is not None and share.organization_id is not None, "set when it was begun"
+        provider_id, organization_id = payment.provider_id, share.organization_id
+        amount, key, label = share.routed_amount, share.idempotency_key or "", f"{payment.reference} {share.party}"
+    try:
+        found = None
+        if was_tried:
+            found = next((r for r in hall.gateway.routes_of(provider_id) if r.description == label), None)
+        route = found or hall.gateway.create_route(
+            provider_id, amount=amount, organization_id=organization_id, description=label, idempotency_key=key
+        )
+    except Rejected as refused:
+        log.error("share %s refused by the provider: %s (%s)", share_id, refused, refused.field)
+        with hall.database.transaction() as session:
+            session.execute(update(Share).where(Share.id == share_id, Share.state == "sending").values(state="refused"))
+        return
+    with hall.database.transaction() as session:
+        payment = session.get_one(Payment, payment_id, with_for_update=True)
+        share = session.get_one(Share, share_id, with_for_update=True)
+        if share.state == "routed":
+            return
+        now = hall.clock.now()
+        share.state, share.provider_route_id, share.routed_at = "routed", route.id, now
+        post(
+            session,
+            key=f"routed:{share_id}",
+            kind="routed",
+            reference=payment.reference,
+            entries={share.party: amount, accounts.HOLDING: -amount},
+            actor=MACHINE,
+            now=now,
+        )
+
+
+def _begin(session: Session, payment: Payment, share: Share) -> bool:
+    """Fix what is routed, and to whom, before anybody is asked; whether it may be."""
+    if session.scalar(
+        select(Chargeback.id).where(Chargeback.payment_id == payment.id, Chargeback.reversed_at.is_(None))
+    ):
+        log.warning("share %s waits: the payer's bank has taken the payment back", share.id)
+        return False
+    left = share.amount - taken_of(session, share)
+    if not left:
+        share.state = "cancelled"
+        return False
+    account = session.get(MerchantAccount, (share.party, payment.provider_env))
+    if account is None or not account.can_receive_payments:
+        log.warning("share %s waits: %s cannot receive payments", share.id, share.party)
+        return False
+    share.state, share.routed_amount, share.organization_id = "sending", left, account.organization_id
+    return True
+
+
+def taken_of(session: Session, share: Share, *, reversals: bool = False) -> Money:
+    """What refunds have taken of a share before it was routed; with `reversals`, also what they take back after."""
+    taken = (
+        select(func.coalesce(func.sum(type_coerce(RefundPart.amount, BigInteger)), 0))
+        .join(Refund, RefundPart.refund_id == Refund.id)
+        .where(
+            Refund.payment_id == share.payment_id,
+            Refund.state.not_in(("failed", "canceled")),
+            RefundPart.party == share.party,
+            RefundPart.kind == share.kind,
+        )
+    )
+    if not reversals:
+        taken = taken.where(~RefundPart.is_reversal)
+    return Money(int(session.scalar(taken) or 0))
+
+
+def due_shares(session: Session) -> list[int]:
+    """Every share that should be on its way to its merchant."""
+    return list(
+        session.scalars(select(Share.id).where(Share.state.in_(("due", "sending", "unknown"))).order_by(Share.id))
+    )
+
+
+__all__ = ["ON_THE_WAY", "allocate", "due_shares", "make_due", "send_share", "taken_of"]

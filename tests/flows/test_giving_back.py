@@ -1,0 +1,322 @@
+"""Parts of a payment go back to the resident, each from whom it belongs to; what a bank takes back, nobody is sent.
+
+The worked example of mollie.md 6, to the cent: three merchants, 8 % of commission, a delivery of 4.90.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from marketplace.clock import FixedClock
+from marketplace.hall import Hall
+from marketplace.ledger.service import balances
+from marketplace.money import Money
+from marketplace.payments import refunds, service, shares
+from marketplace.payments.gateway import OutcomeUnknown, TryAgain
+from marketplace.payments.handlers import send_waiting_shares
+from marketplace.payments.models import MerchantAccount, Payment, Refund, Share
+from marketplace.payments.rules import Bearing, MerchantPart, bear, split
+from tests.sandbox_server import Sandbox
+from tests.walk import Town, work
+
+#: The three merchants of the example, played by the town's.
+M1, M2, M3 = "merchant:librairie", "merchant:fromagerie", "merchant:cave"
+EXAMPLE = (
+    MerchantPart(M1, Money(1995), Money(160)),
+    MerchantPart(M2, Money(1095), Money(88)),
+    MerchantPart(M3, Money(849), Money(68)),
+)
+
+
+@pytest.fixture
+def payment_id(hall: Hall, town: Town, sandbox: Sandbox) -> int:
+    """44.29 paid, and allocated: 18.35, 10.07 and 7.81 are the merchants', 3.16 and 4.90 the association's."""
+    with hall.database.transaction() as session:
+        payment = service.request_payment(
+            session,
+            reference="12345678",
+            description="Commande 12345678",
+            shares=split(EXAMPLE, Money(490)),
+            redirect_url="http://127.0.0.1:5000/retour",
+            language="fr",
+            provider_env="sandbox",
+            now=hall.clock.now(),
+        )
+        its_id = payment.id
+    service.open_at_provider(hall, its_id)
+    sandbox.conclude(_provider_id(hall, its_id), "paid", notify=False)
+    service.settle(hall, its_id)
+    with hall.database.transaction() as session:
+        # In the example no order takes it: the job that would look for one has nothing to say here.
+        shares.allocate(session, payment_id=its_id, now=hall.clock.now())
+        session.get_one(Payment, its_id).trouble = "example"
+    return its_id
+
+
+def _provider_id(hall: Hall, payment_id: int) -> str:
+    with hall.database.reading() as session:
+        return session.get_one(Payment, payment_id).provider_id or ""
+
+
+def _balances(hall: Hall) -> dict[str, int]:
+    with hall.database.reading() as session:
+        return {account: total.cents for account, total in balances(session).items() if total}
+
+
+def _route(hall: Hall, payment_id: int, *parties: str) -> None:
+    with hall.database.transaction() as session:
+        for party in parties:
+            shares.make_due(session, payment_id=payment_id, party=party)
+        due = shares.due_shares(session)
+    for share_id in due:
+        shares.send_share(hall, share_id)
+
+
+def _share(hall: Hall, party: str) -> Share:
+    with hall.database.reading() as session:
+        found: Share = session.query(Share).filter_by(party=party, kind="goods").one()
+        return found
+
+
+def _refund(hall: Hall, payment_id: int, *parts: Bearing) -> int:
+    with hall.database.transaction() as session:
+        refund = refunds.refund_parts(
+            session, payment_id=payment_id, parts=parts, reason="shortage", actor="person:1", now=hall.clock.now()
+        )
+        return refund.id
+
+
+def _book(sandbox: Sandbox, provider_id: str) -> dict[str, object]:
+    """What the provider's own book says of the payment."""
+    (found,) = [payment for payment in sandbox.book()["payments"] if payment["id"] == provider_id]
+    return dict(found)
+
+
+def _routed(sandbox: Sandbox, provider_id: str) -> dict[str, str]:
+    answer = sandbox.call("GET", f"payments/{provider_id}/routes").json()
+    return {route["destination"]["organizationId"]: route["amount"]["value"] for route in answer["_embedded"]["routes"]}
+
+
+def _refunds(sandbox: Sandbox, provider_id: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(amount, what was taken back from whom) of each refund, oldest first."""
+    found = sandbox.call("GET", f"payments/{provider_id}/refunds").json()["_embedded"]["refunds"]
+    return [
+        (
+            refund["amount"]["value"],
+            [(r["source"]["organizationId"], r["amount"]["value"]) for r in refund.get("routingReversals", [])],
+        )
+        for refund in reversed(found)
+    ]
+
+
+def test_the_split_of_the_example(hall: Hall, payment_id: int) -> None:
+    assert _balances(hall) == {
+        "holding": 4429,
+        M1: -1835,
+        M2: -1007,
+        M3: -781,
+        "association:commission": -316,
+        "association:delivery": -490,
+    }
+
+
+def test_a_missing_line_before_routing_is_simply_never_routed(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:
+    refund_id = _refund(hall, payment_id, *bear(M2, Money(415), Money(33), liable="merchant"))
+    refunds.send_refund(hall, refund_id)
+    _route(hall, payment_id, M1, M2, M3)
+    provider_id = _provider_id(hall, payment_id)
+    assert _routed(sandbox, provider_id) == {"org_librairie": "18.35", "org_fromagerie": "6.25", "org_cave": "7.81"}
+    assert _refunds(sandbox, provider_id) == [("4.15", [])]
+    assert _balances(hall) == {
+        "holding": 4429 - 1835 - 625 - 781,
+        "association:commission": -283,
+        "association:delivery": -490,
+        "residents:refunds": -415,
+    }
+
+
+def test_a_missing_line_after_routing_is_taken_back_from_its_merchant(
+    hall: Hall, sandbox: Sandbox, payment_id: int
+) -> None:
+    _route(hall, payment_id, M1, M2, M3)
+    assert _balances(hall)["holding"] == 806
+    refund_id = _refund(hall, payment_id, *bear(M2, Money(415), Money(33), liable="merchant"))
+    # Asked for, and not yet done: the merchant has it still.
+    assert _balances(hall)[M2] == 382
+    refunds.send_refund(hall, refund_id)
+    assert _refunds(sandbox, _provider_id(hall, payment_id)) == [("4.15", [("org_fromagerie", "3.82")])]
+    sandbox.advance_clock(10 * 24 * 3600)
+    service.settle(hall, payment_id)
+    assert _balances(hall) == {
+        "holding": 806 + 382 - 415,
+        "association:commission": -283,
+        "association:delivery": -490,
+    }
+
+
+def test_a_merchant_that_cancels_all_is_never_routed(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:
+    """Step 3 before routing: 8.49 and its share of the delivery, 1.06, go back; no seller can be negative."""
+    _refund(hall, payment_id, *bear(M2, Money(415), Money(33), liable="merchant"))
+    _refund(
+        hall,
+        payment_id,
+        *bear(M3, Money(849), Money(68), liable="merchant"),
+        Bearing("association", "delivery", Money(106)),
+    )
+    assert _share(hall, M3).state == "cancelled"
+    _route(hall, payment_id, M1, M2, M3)
+    for refund_id in _all_refunds(hall):
+        refunds.send_refund(hall, refund_id)
+    sandbox.advance_clock(10 * 24 * 3600)
+    service.settle(hall, payment_id)
+    provider_id = _provider_id(hall, payment_id)
+    assert _routed(sandbox, provider_id) == {"org_librairie": "18.35", "org_fromagerie": "6.25"}
+    assert _refunds(sandbox, provider_id) == [("4.15", []), ("9.55", [])]
+    # 5.99 is the association's: 2.15 of commission and 3.84 of delivery.
+    assert _balances(hall) == {"holding": 599, "association:commission": -215, "association:delivery": -384}
+
+
+def _all_refunds(hall: Hall) -> list[int]:
+    with hall.database.reading() as session:
+        return [refund.id for refund in session.query(Refund).order_by(Refund.id)]
+
+
+def test_nobody_gives_back_more_than_they_have(hall: Hall, payment_id: int) -> None:
+    _refund(hall, payment_id, Bearing(M3, "goods", Money(700)))
+    with pytest.raises(refunds.RefundTooLarge):
+        _refund(hall, payment_id, Bearing(M3, "goods", Money(82)))
+    with pytest.raises(refunds.RefundTooLarge):
+        _refund(hall, payment_id, Bearing("association", "delivery", Money(491)))
+    with pytest.raises(refunds.RefundTooLarge):
+        _refund(hall, payment_id, Bearing("merchant:elsewhere", "goods", Money(1)))
+    with pytest.raises(refunds.RefundTooLarge):
+        _refund(hall, payment_id, Bearing("association", "gesture", Money(3730)))
+    _refund(hall, payment_id, Bearing(M3, "goods", Money(81)))
+
+
+def test_a_gesture_leaves_the_merchants_what_is_theirs(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:
+    """The provider routes no more than the payment still holds: 8.06 is all that the association can give of it."""
+    with pytest.raises(refunds.NothingLeftToBear):
+        _refund(hall, payment_id, Bearing("association", "gesture", Money(807)))
+    refund_id = _refund(hall, payment_id, Bearing("association", "gesture", Money(806)))
+    refunds.send_refund(hall, refund_id)
+    _route(hall, payment_id, M1, M2, M3)
+    assert {share.state for share in (_share(hall, M1), _share(hall, M2), _share(hall, M3))} == {"routed"}
+    assert _balances(hall)["association:gestures"] == 806
+
+
+def test_once_the_merchants_have_theirs_the_association_gives_from_its_own(hall: Hall, payment_id: int) -> None:
+    _route(hall, payment_id, M1, M2, M3)
+    assert _refund(hall, payment_id, Bearing("association", "gesture", Money(1000))) > 0
+
+
+def test_a_shared_fault_is_borne_by_both(hall: Hall, payment_id: int) -> None:
+    parts = bear(M2, Money(415), Money(33), liable="shared")
+    assert [(part.party, part.kind, part.amount.cents) for part in parts] == [
+        (M2, "goods", 191),
+        ("association", "commission", 16),
+        ("association", "gesture", 208),
+    ]
+    _refund(hall, payment_id, *parts)
+    assert _balances(hall)[M2] == -1007 + 191
+
+
+def test_a_refund_waits_for_a_share_that_is_on_its_way(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:
+    """The route's answer is lost: what it takes is taken back only when it is known to have arrived."""
+    sandbox.plan_fault("POST /v2/payments/*/routes", "drop_after")
+    with hall.database.transaction() as session:
+        shares.make_due(session, payment_id=payment_id, party=M2)
+        (share_id,) = shares.due_shares(session)
+    with pytest.raises(OutcomeUnknown):
+        shares.send_share(hall, share_id)
+    assert _share(hall, M2).state == "sending"
+    refund_id = _refund(hall, payment_id, *bear(M2, Money(415), Money(33), liable="merchant"))
+    with pytest.raises(TryAgain):
+        refunds.send_refund(hall, refund_id)
+    shares.send_share(hall, share_id)
+    refunds.send_refund(hall, refund_id)
+    assert _routed(sandbox, _provider_id(hall, payment_id)) == {"org_fromagerie": "10.07"}
+    assert _refunds(sandbox, _provider_id(hall, payment_id)) == [("4.15", [("org_fromagerie", "3.82")])]
+
+
+def test_a_refund_that_fails_has_not_happened_and_can_be_asked_for_again(
+    hall: Hall, sandbox: Sandbox, payment_id: int
+) -> None:
+    _route(hall, payment_id, M1, M2, M3)
+    before = _balances(hall)
+    refund_id = _refund(hall, payment_id, *bear(M2, Money(415), Money(33), liable="merchant"))
+    refunds.send_refund(hall, refund_id)
+    with hall.database.reading() as session:
+        provider_refund = session.get_one(Refund, refund_id).provider_id or ""
+    sandbox.advance_clock(10 * 24 * 3600)
+    sandbox.fail_refund(provider_refund)
+    service.settle(hall, payment_id)
+    assert _balances(hall) == before
+    with hall.database.transaction() as session:
+        again = refunds.request_again(session, refund_id=refund_id, actor="person:2", now=hall.clock.now()).id
+    with pytest.raises(ValueError, match="is failed"), hall.database.transaction() as session:
+        refunds.request_again(session, refund_id=refund_id, actor="person:2", now=hall.clock.now())
+    refunds.send_refund(hall, again)
+    sandbox.advance_clock(10 * 24 * 3600)
+    service.settle(hall, payment_id)
+    assert _balances(hall)["holding"] == before["holding"] + 382 - 415
+
+
+def test_two_people_refund_at_once_and_one_is_told(hall: Hall, payment_id: int) -> None:
+    def ask(_: int) -> bool:
+        try:
+            _refund(hall, payment_id, *bear(M3, Money(849), Money(68), liable="merchant"))
+        except refunds.RefundTooLarge:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(ask, range(4))) == [False, False, False, True]
+    assert _share(hall, M3).state == "cancelled"
+
+
+# --- The payer's bank --------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_routed_while_a_bank_has_the_money(
+    hall: Hall, sandbox: Sandbox, clock: FixedClock, payment_id: int
+) -> None:
+    _clear_trouble(hall, payment_id)
+    provider_id = _provider_id(hall, payment_id)
+    chargeback_id = sandbox.charge_back(provider_id, "44.29")
+    service.settle(hall, payment_id)
+    _route(hall, payment_id, M1)
+    assert _share(hall, M1).state == "due"
+    assert _routed(sandbox, provider_id) == {}
+    assert _balances(hall)["association:chargebacks"] == 4429
+    with hall.database.reading() as session:
+        assert session.get_one(Payment, payment_id).trouble == "charged_back"
+    sandbox.reverse_chargeback(chargeback_id)
+    service.settle(hall, payment_id)
+    service.settle(hall, payment_id)
+    assert "association:chargebacks" not in _balances(hall)
+    with hall.database.reading() as session:
+        assert session.get_one(Payment, payment_id).trouble is None
+    work(hall)
+    assert _routed(sandbox, provider_id) == {"org_librairie": "18.35"}
+
+
+def _clear_trouble(hall: Hall, payment_id: int) -> None:
+    """As an order that took it: nobody gives the example's money back."""
+    with hall.database.transaction() as session:
+        session.get_one(Payment, payment_id).trouble = None
+
+
+def test_a_share_waits_until_its_merchant_can_receive_it(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:
+    with hall.database.transaction() as session:
+        session.get_one(MerchantAccount, (M1, "sandbox")).can_receive_payments = False
+    _route(hall, payment_id, M1)
+    assert _share(hall, M1).state == "due"
+    with hall.database.transaction() as session:
+        session.get_one(MerchantAccount, (M1, "sandbox")).can_receive_payments = True
+    send_waiting_shares(hall)
+    send_waiting_shares(hall)
+    work(hall)
+    assert _routed(sandbox, _provider_id(hall, payment_id)) == {"org_librairie": "18.35"}
