@@ -20,11 +20,20 @@ import requests
 
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.sandbox import Options
+from marketplace.payments.sandbox.accounts import Application
 from marketplace.payments.sandbox.server import Server
 
 KEY = "test_sandbox"
 #: Another shop's key: its payments exist, and are nobody's business here.
 STRANGERS_KEY = "test_stranger"
+#: A token of the organisation whose profile KEY is.
+TOKEN = "access_sandbox"
+#: The site that asks merchants for their consent; its address is that of a test's settings.
+APPLICATION = Application(
+    "app_sandbox",
+    "secret-of-the-site",
+    ("http://127.0.0.1:5000/boutique/encaissement/retour", "http://[::1]:8000/r?a=b"),
+)
 
 
 class Sandbox:
@@ -41,7 +50,7 @@ class Sandbox:
     def call(
         self, method: str, path: str, json: object = None, *, key: str = KEY, idempotency_key: str = ""
     ) -> requests.Response:
-        """One plain call of the API, for what the gateway would never send."""
+        """One plain call of the API, for what the gateway would never send; `key` may be a token."""
         headers = {"Authorization": f"Bearer {key}"}
         if idempotency_key:
             headers["Idempotency-Key"] = idempotency_key
@@ -60,11 +69,43 @@ class Sandbox:
         url = f"{self.url}/checkout/{payment_id}"
         return self.http.post(url, data={"outcome": button}, allow_redirects=False, timeout=20)
 
+    def consent(self, authorize_url: str, *, organization: str = "", name: str = "", accept: bool = True) -> str:
+        """The owner answers the consent page for an account, or a new one; where the browser is sent then."""
+        form = {"decision": "accept" if accept else "refuse", "organization": organization, "name": name}
+        answer = self.http.post(authorize_url, data=form, allow_redirects=False, timeout=20)
+        assert answer.status_code == 303, answer.text
+        return answer.headers["Location"]
+
+    def move_papers(
+        self, organization_id: str, status: str, *, payments: bool = False, settlements: bool = False
+    ) -> None:
+        """The provider looks at an account's papers."""
+        form = {
+            "status": status,
+            **({"payments": "1"} if payments else {}),
+            **({"settlements": "1"} if settlements else {}),
+        }
+        self.http.post(f"{self.url}/onboarding/{organization_id}", data=form, timeout=20).raise_for_status()
+
+    def throw_out(self, organization_id: str) -> None:
+        """The owner takes the consent back, on the provider's own pages."""
+        url = f"{self.url}/onboarding/{organization_id}"
+        self.http.post(url, data={"act": "revoke"}, timeout=20).raise_for_status()
+
     def register_organization(
         self, organization_id: str, name: str = "Une boutique", *, can_receive_payments: bool = True
     ) -> None:
         body = {"id": organization_id, "name": name, "canReceivePayments": can_receive_payments}
         self.control("POST", "organizations", body)
+
+    def issue_token(self, *scopes: str, token: str = TOKEN) -> str:
+        """A token of the first key's organisation, for everything unless `scopes` are named; its profile."""
+        body = {"token": token, "scopes": list(scopes)} if scopes else {"token": token}
+        profile_id: str = self.control("POST", "access-tokens", body)["profiles"][0]
+        return profile_id
+
+    def revoke_token(self, token: str = TOKEN) -> None:
+        self.control("DELETE", f"access-tokens/{token}")
 
     def advance_clock(self, seconds: float) -> None:
         self.control("POST", "clock", {"advance_seconds": seconds})
@@ -105,12 +146,15 @@ class Sandbox:
 
 @contextmanager
 def running_sandbox(
-    *, book: Path | None = None, keys: tuple[str, ...] = (KEY, STRANGERS_KEY), time_factor: float = 1.0
+    *, book: Path | None = None, keys: tuple[str, ...] = (KEY, STRANGERS_KEY), **options: Any
 ) -> Iterator[Sandbox]:
-    """A sandbox in a thread of this process, on a free port, with a book of its own unless `book` is given."""
+    """A sandbox in a thread of this process, on a free port, with a book of its own unless `book` is given.
+
+    `options` are further Options.
+    """
     with tempfile.TemporaryDirectory(prefix="sandbox") as folder:
-        options = Options(book or Path(folder) / "book.sqlite", keys=keys, time_factor=time_factor)
-        server = Server(options, port=0)
+        options.setdefault("application", APPLICATION)
+        server = Server(Options(book or Path(folder) / "book.sqlite", keys=keys, **options), port=0)
         thread = threading.Thread(target=server.serve, name="sandbox", daemon=True)
         thread.start()
         try:

@@ -1,10 +1,11 @@
-"""The v2 API, resource by resource."""
+"""The API, resource by resource, and the pages on which merchants let the marketplace in."""
 
 from __future__ import annotations
 
 from marketplace.payments.sandbox.api_methods import api_methods
-from marketplace.payments.sandbox.api_organizations import api_organizations
 from marketplace.payments.sandbox.api_payments import api_payments
 from marketplace.payments.sandbox.api_refunds import api_refunds
+from marketplace.payments.sandbox.oauth import oauth
+from marketplace.payments.sandbox.onboarding import onboarding
 
-BLUEPRINTS = (api_payments, api_refunds, api_methods, api_organizations)
+BLUEPRINTS = (api_payments, api_refunds, api_methods, onboarding, oauth)

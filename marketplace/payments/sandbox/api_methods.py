@@ -12,14 +12,14 @@ api_methods = Blueprint("api_methods", __name__, url_prefix=API_PREFIX)
 
 
 @api_methods.get("/methods")
-@operation
+@operation("payments.read")
 def list_methods(call: Call) -> Answer:
     shown = [shapes.method(method_id, call.links) for method_id in payments.METHODS]
     return 200, shapes.whole_list("methods", shown, call.links, "methods", "list-methods")
 
 
 @api_methods.get("/methods/<method_id>")
-@operation
+@operation("payments.read")
 def get_method(call: Call, method_id: str) -> Answer:
     if method_id not in payments.METHODS:
         raise no_such("method", method_id)

@@ -6,19 +6,31 @@ from flask import Blueprint, request
 
 from marketplace.payments.sandbox import payments, refunds, routes, shapes
 from marketplace.payments.sandbox.operations import API_PREFIX, Answer, Call, operation, page_limit
-from marketplace.payments.sandbox.refusals import ApiRefusal
+from marketplace.payments.sandbox.refusals import ApiRefusal, unprocessable
 
 api_payments = Blueprint("api_payments", __name__, url_prefix=API_PREFIX)
 
 
 @api_payments.post("/payments")
-@operation
+@operation("payments.write")
 def create_payment(call: Call) -> Answer:
-    return 201, call.show(payments.create(call.db, call.profile.id, call.body))
+    return 201, call.show(payments.create(call.db, profile_of_new_payment(call), call.body))
+
+
+def profile_of_new_payment(call: Call) -> str:
+    """The profile that the payment is for: the key's own; a token says which, and test mode (422 otherwise)."""
+    if call.credential.profile is not None:
+        return call.credential.profile.id
+    if call.body.get("testmode") is not True:
+        raise unprocessable("testmode", "The simulator takes no live payments.")
+    wanted = call.body.get("profileId")
+    if not isinstance(wanted, str) or wanted not in call.profiles:
+        raise unprocessable("profileId", "With a token, name one of your profiles.")
+    return wanted
 
 
 @api_payments.get("/payments")
-@operation
+@operation("payments.read")
 def list_payments(call: Call) -> Answer:
     limit = page_limit()
     sort = request.args.get("sort", "desc")
@@ -26,19 +38,21 @@ def list_payments(call: Call) -> Answer:
         raise ApiRefusal(400, "sort is asc or desc.", "sort")
     found = payments.page(
         call.db,
-        call.profile.id,
+        call.profiles,
         from_id=request.args.get("from"),
         limit=limit + 1,
         oldest_first=sort == "asc",
     )
-    next_path = f"payments?from={found[limit].id}&limit={limit}&sort={sort}" if len(found) > limit else None
+    next_path = None
+    if len(found) > limit:
+        next_path = call.page_path("payments", **{"from": found[limit].id, "limit": limit, "sort": sort})
     shown = [call.show(payment) for payment in found[:limit]]
-    path = f"payments?limit={limit}&sort={sort}"
+    path = call.page_path("payments", limit=limit, sort=sort)
     return 200, shapes.list_page("payments", shown, call.links, path, next_path, "list-payments")
 
 
 @api_payments.get("/payments/<payment_id>")
-@operation
+@operation("payments.read")
 def get_payment(call: Call, payment_id: str) -> Answer:
     payment = call.payment(payment_id)
     shown = call.show(payment)
@@ -53,19 +67,19 @@ def get_payment(call: Call, payment_id: str) -> Answer:
 
 
 @api_payments.patch("/payments/<payment_id>")
-@operation
+@operation("payments.write")
 def change_payment(call: Call, payment_id: str) -> Answer:
     return 200, call.show(payments.change(call.db, call.payment(payment_id), call.body))
 
 
 @api_payments.delete("/payments/<payment_id>")
-@operation
+@operation("payments.write")
 def cancel_payment(call: Call, payment_id: str) -> Answer:
     return 200, call.show(payments.cancel(call.db, call.payment(payment_id)))
 
 
 @api_payments.post("/payments/<payment_id>/routes")
-@operation
+@operation("payments.write")
 def create_route(call: Call, payment_id: str) -> Answer:
     payment = call.payment(payment_id)
     route = routes.create(call.db, payment, call.body)
@@ -73,7 +87,7 @@ def create_route(call: Call, payment_id: str) -> Answer:
 
 
 @api_payments.get("/payments/<payment_id>/routes")
-@operation
+@operation("payments.read")
 def list_routes(call: Call, payment_id: str) -> Answer:
     payment = call.payment(payment_id)
     shown = [shapes.route(r, payment.currency, call.links) for r in routes.of_payment(call.db, payment)]
@@ -82,7 +96,7 @@ def list_routes(call: Call, payment_id: str) -> Answer:
 
 
 @api_payments.get("/payments/<payment_id>/routes/<route_id>")
-@operation
+@operation("payments.read")
 def get_route(call: Call, payment_id: str, route_id: str) -> Answer:
     payment = call.payment(payment_id)
     return 200, shapes.route(routes.get(call.db, payment, route_id), payment.currency, call.links)

@@ -13,9 +13,11 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from marketplace.language import bind_sentences
-from marketplace.payments.sandbox import controls, pages
+from marketplace.payments.sandbox import controls, credentials, pages
+from marketplace.payments.sandbox.accounts import Application
 from marketplace.payments.sandbox.api import BLUEPRINTS
 from marketplace.payments.sandbox.book import Book
+from marketplace.payments.sandbox.credentials import ACCESS_TOKEN
 from marketplace.payments.sandbox.deliverer import Deliverer
 from marketplace.payments.sandbox.faults import Faults
 from marketplace.payments.sandbox.idempotency import Turns
@@ -40,6 +42,8 @@ class Options:
     Each key of `keys` is a profile of its own, so that somebody else's payments exist. `time_factor` divides
     Mollie's waits between call-backs and between the states of a refund. `public_url` is where browsers find the
     sandbox when that is not where the API's caller finds it. `organizations` are connected from the start.
+    `application` may ask merchants for their consent. Each of `access_tokens` opens everything that the first key's
+    organisation has.
     """
 
     book: Path
@@ -48,12 +52,17 @@ class Options:
     time_factor: float = 1.0
     public_url: str | None = None
     organizations: tuple[Organization, ...] = ()
+    application: Application | None = None
+    access_tokens: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """ValueError unless the keys are test keys: a real key has no business here."""
         for key in self.keys:
             if not (key.startswith("test_") and key[5:].replace("_", "a").isalnum() and key.isascii()):
                 raise ValueError("a sandbox key looks like test_ and letters, digits or _")
+        for token in self.access_tokens:
+            if not ACCESS_TOKEN.fullmatch(token):
+                raise ValueError("a sandbox access token looks like access_ and letters, digits or _")
         if not self.keys or self.time_factor <= 0:
             raise ValueError("a sandbox needs a key, and a time factor over zero")
 
@@ -66,7 +75,12 @@ def create_sandbox(options: Options) -> Flask:
     public_host = urlsplit(options.public_url or "").hostname
     app.config["TRUSTED_HOSTS"] = ["localhost", ".localhost", "127.0.0.1", "[::1]", *filter(None, [public_host])]
     book = Book(options.book)
+    profiles = {key: _profile_of(key, options.merchant) for key in options.keys}
     with book.transaction() as db:
+        for profile in profiles.values():
+            credentials.register_profile(db, profile)
+        for token in options.access_tokens:
+            credentials.issue(db, token, profiles[options.keys[0]].organization_id, credentials.SCOPES)
         for organization in options.organizations:
             connect(db, organization)
     app.extensions["sandbox"] = ServerState(
@@ -74,9 +88,10 @@ def create_sandbox(options: Options) -> Flask:
         deliverer=Deliverer(book, options.time_factor),
         faults=Faults(),
         turns=Turns(),
-        profiles={key: _profile_of(key, options.merchant) for key in options.keys},
+        profiles=profiles,
         time_factor=options.time_factor,
         public_url=options.public_url.rstrip("/") if options.public_url else None,
+        application=options.application,
     )
     bind_sentences(app)
     for blueprint in (*BLUEPRINTS, pages.pages, controls.controls):

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from marketplace.payments.sandbox.money_tables import MONEY_TABLES
+
 # Amounts are whole cents; instants are ISO 8601 in UTC with microseconds, so that text order is time order.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS clock (
@@ -107,6 +109,49 @@ CREATE TABLE IF NOT EXISTS answers (
     PRIMARY KEY (api_key, idempotency_key)
 );
 
+CREATE TABLE IF NOT EXISTS accounts (
+    organization_id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    email TEXT NOT NULL,
+    registration TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('needs-data', 'in-review', 'completed')),
+    can_receive_payments INTEGER NOT NULL CHECK (can_receive_payments IN (0, 1)),
+    can_receive_settlements INTEGER NOT NULL CHECK (can_receive_settlements IN (0, 1)),
+    signed_up_at TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS oauth_codes (
+    code TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES accounts (organization_id),
+    redirect_uri TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    until_at TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS oauth_grants (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    refresh_token TEXT NOT NULL UNIQUE,
+    organization_id TEXT NOT NULL REFERENCES accounts (organization_id),
+    scope TEXT NOT NULL,
+    granted_at TEXT NOT NULL,
+    revoked_at TEXT
+);
+
+CREATE TABLE IF NOT EXISTS oauth_access (
+    token TEXT PRIMARY KEY,
+    grant_position INTEGER NOT NULL REFERENCES oauth_grants (position),
+    until_at TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS client_links (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    email TEXT NOT NULL,
+    registration TEXT NOT NULL,
+    until_at TEXT NOT NULL,
+    organization_id TEXT REFERENCES accounts (organization_id)
+);
+
 CREATE TABLE IF NOT EXISTS unknown_calls (
     call TEXT PRIMARY KEY,
     calls_qty INTEGER NOT NULL
@@ -140,7 +185,7 @@ class Book:
         # play money bears; FULL would cost a disk flush for each call.
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.executescript(SCHEMA)
+        self._db.executescript(SCHEMA + MONEY_TABLES)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from marketplace.payments.sandbox import bodies, lifecycle, organizations, payments, refunds, routes
+from marketplace.payments.sandbox import bodies, credentials, lifecycle, organizations, payments, refunds, routes
 from marketplace.payments.sandbox.book import advance_clock, now_in
 from marketplace.payments.sandbox.refusals import ApiRefusal, no_such, unprocessable
 from marketplace.payments.sandbox.server_state import state_of
@@ -33,6 +33,32 @@ def register_organization() -> Response:
     with state_of(current_app).book.transaction() as db:
         organizations.connect(db, organization)
     return jsonify(organization.as_json())
+
+
+@controls.post("/access-tokens")
+def issue_access_token() -> Response:
+    """{"token", "scopes"?}: a token of the first key's organisation, for everything unless `scopes` says less."""
+    body = bodies.read_json(request.get_data())
+    token, scopes = body.get("token"), body.get("scopes", sorted(credentials.SCOPES))
+    if not isinstance(token, str):
+        raise unprocessable("token", "As in 'access_sandbox'.")
+    if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
+        raise unprocessable("scopes", "A list.")
+    state = state_of(current_app)
+    organization_id = next(iter(state.profiles.values())).organization_id
+    with state.book.transaction() as db:
+        credentials.issue(db, token, organization_id, scopes)
+        profiles = [profile.id for profile in credentials.profiles_of(db, organization_id)]
+    return jsonify(token=token, organizationId=organization_id, profiles=profiles, scopes=sorted(scopes))
+
+
+@controls.delete("/access-tokens/<token>")
+def revoke_access_token(token: str) -> Response:
+    """The organisation takes its token back."""
+    with state_of(current_app).book.transaction() as db:
+        if not credentials.revoke(db, token):
+            raise no_such("access token", token)
+    return jsonify(token=token)
 
 
 @controls.post("/clock")

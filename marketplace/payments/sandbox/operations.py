@@ -1,4 +1,4 @@
-"""What each call of the v2 API goes through: its key, one turn for each idempotency key, one transaction."""
+"""What each call of the v2 API goes through: its credential, one turn for each idempotency key, one transaction."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from urllib.parse import urlencode
 
 from flask import Response, current_app, request
 
-from marketplace.payments.sandbox import bodies, faults, idempotency, lifecycle, payments, shapes
-from marketplace.payments.sandbox.refusals import ApiRefusal, unprocessable
+from marketplace.payments.sandbox import bodies, credentials, faults, idempotency, lifecycle, payments, shapes
+from marketplace.payments.sandbox.credentials import Credential
+from marketplace.payments.sandbox.refusals import ApiRefusal, no_such, unprocessable
 from marketplace.payments.sandbox.server_state import ServerState, state_of
 
 API_PREFIX = "/v2"
@@ -33,52 +35,70 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One authenticated call, with the book open for it."""
+    """One authenticated call, with the book open for it.
+
+    `profiles` are those whose test payments it sees: the key's own one; with a token all of its organisation, or
+    those that the call names, but none in live mode, where the sandbox has nothing.
+    """
 
     db: sqlite3.Connection
-    profile: shapes.Profile
+    credential: Credential
+    profiles: frozenset[str]
     body: bodies.Body
     links: shapes.Links
     time_factor: float
 
+    @property
+    def organization_id(self) -> str:
+        return self.credential.organization_id
+
     def payment(self, payment_id: str) -> payments.Payment:
-        return payments.get(self.db, payment_id, self.profile.id)
+        return payments.get(self.db, payment_id, self.profiles)
 
     def show(self, payment: payments.Payment) -> shapes.Json:
         return shapes.payment(payment, payments.standing_of(self.db, payment), self.links)
 
+    def page_path(self, path: str, **query: object) -> str:
+        """The path of another page of a list, which the same caller can follow."""
+        if self.credential.is_token and self.profiles:
+            query["testmode"] = "true"
+        return f"{path}?{urlencode(query)}"
+
 
 #: What a view gives: status and JSON (None for an empty answer).
 Answer = tuple[int, shapes.Json | None]
+View = Callable[..., Answer]
 
 
-def operation(view: Callable[..., Answer]) -> Callable[..., Response]:
-    """The view as an API operation: what it did and what it answered are kept together, or neither."""
+def operation(scope: str | None, *, keys: bool = True) -> Callable[[View], Callable[..., Response]]:
+    """The view as an API operation: what it did and what it answered are kept together, or neither.
 
-    @wraps(view)
-    def run(**ids: str) -> Response:
-        state = state_of(current_app)
-        fault = state.faults.take(request.method, request.path)
-        api_key, profile = _authenticate(state)
-        idempotency_key = request.headers.get("Idempotency-Key", "") if request.method == "POST" else ""
-        with state.turns.take(api_key, idempotency_key):
-            spoiled = faults.spoils_before(fault) if fault else None
-            if spoiled is not None:
-                return spoiled
-            response = _perform(state, view, api_key, profile, idempotency_key, ids)
-            state.deliverer.wake()
-            return faults.spoils_after(fault, request, response) if fault else response
+    A token needs `scope` (None: any token will do); an API key is refused unless `keys`. Both refusals are 403.
+    """
 
-    return run
+    def decorate(view: View) -> Callable[..., Response]:
+        @wraps(view)
+        def run(**ids: str) -> Response:
+            state = state_of(current_app)
+            fault = state.faults.take(request.method, request.path)
+            credential = authenticate(state)
+            _check_rights(credential, scope, keys=keys)
+            idempotency_key = request.headers.get("Idempotency-Key", "") if request.method == "POST" else ""
+            with state.turns.take(credential.secret, idempotency_key):
+                spoiled = faults.spoils_before(fault) if fault else None
+                if spoiled is not None:
+                    return spoiled
+                response = _perform(state, view, credential, idempotency_key, ids)
+                state.deliverer.wake()
+                return faults.spoils_after(fault, request, response) if fault else response
+
+        return run
+
+    return decorate
 
 
 def _perform(
-    state: ServerState,
-    view: Callable[..., Answer],
-    api_key: str,
-    profile: shapes.Profile,
-    idempotency_key: str,
-    ids: dict[str, str],
+    state: ServerState, view: View, credential: Credential, idempotency_key: str, ids: dict[str, str]
 ) -> Response:
     body = bodies.read_json(request.get_data())
     unknown = sorted(body.keys() - KNOWN_MEMBERS)
@@ -88,24 +108,52 @@ def _perform(
     with state.book.transaction() as db:
         lifecycle.catch_up(db, state.time_factor)
         if idempotency_key:
-            former = idempotency.recall(db, api_key, idempotency_key, fingerprint)
+            former = idempotency.recall(db, credential.secret, idempotency_key, fingerprint)
             if former is not None:
                 replay = Response(former[1], status=former[0], content_type=HAL)
                 replay.headers["Idempotent-Replayed"] = "true"
                 return replay
-        status, answer = view(Call(db, profile, body, links_of(state), state.time_factor), **ids)
+        profiles = _visible_profiles(db, credential, body)
+        status, answer = view(Call(db, credential, profiles, body, links_of(state), state.time_factor), **ids)
         text = "" if answer is None else json.dumps(answer)
         if idempotency_key:
-            idempotency.remember(db, api_key, idempotency_key, fingerprint, status, text)
+            idempotency.remember(db, credential.secret, idempotency_key, fingerprint, status, text)
     return Response(text, status=status, content_type=HAL)
 
 
-def _authenticate(state: ServerState) -> tuple[str, shapes.Profile]:
-    scheme, _, api_key = request.headers.get("Authorization", "").partition(" ")
-    profile = state.profiles.get(api_key) if scheme.lower() == "bearer" else None
-    if profile is None:
-        raise ApiRefusal(401, "This key is unknown here.")
-    return api_key, profile
+def authenticate(state: ServerState) -> Credential:
+    """Whose call this is; 401 when nobody knows."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    with state.book.transaction() as db:
+        credential = credentials.find(db, state.profiles, secret) if scheme.lower() == "bearer" else None
+    if credential is None:
+        raise ApiRefusal(401, "This key is unknown here, or it was revoked.")
+    return credential
+
+
+def _check_rights(credential: Credential, scope: str | None, *, keys: bool) -> None:
+    if not credential.is_token:
+        if not keys:
+            raise ApiRefusal(403, "An API key opens no data of the organisation; use an access token.")
+    elif scope is not None and scope not in credential.scopes:
+        raise ApiRefusal(403, f"The token lacks the scope {scope}.")
+
+
+def _visible_profiles(db: sqlite3.Connection, credential: Credential, body: bodies.Body) -> frozenset[str]:
+    if credential.profile is not None:
+        for member in ("testmode", "profileId"):
+            if member in body or member in request.args:
+                raise unprocessable(member, f"With an API key there is no {member}: the key says it.")
+        return frozenset({credential.profile.id})
+    if body.get("testmode") is not True and request.args.get("testmode") != "true":
+        return frozenset()
+    owned = frozenset(profile.id for profile in credentials.profiles_of(db, credential.organization_id))
+    named = request.args.get("profileId")
+    if named is None:
+        return owned
+    if named not in owned:
+        raise no_such("profile", named)
+    return frozenset({named})
 
 
 def links_of(state: ServerState) -> shapes.Links:
@@ -120,7 +168,7 @@ def page_limit() -> int:
     return int(written)
 
 
-def window(ids: list[str], path: str) -> tuple[frozenset[str], str | None]:
+def window(call: Call, ids: list[str], path: str) -> tuple[frozenset[str], str | None]:
     """Which of `ids` (newest first) the asked-for page shows, and the path of the next one."""
     limit = page_limit()
     start = 0
@@ -129,5 +177,5 @@ def window(ids: list[str], path: str) -> tuple[frozenset[str], str | None]:
             raise unprocessable("from", "The list has no such item.")
         start = ids.index(request.args["from"])
     rest = ids[start:]
-    next_path = f"{path}?from={rest[limit]}&limit={limit}" if len(rest) > limit else None
+    next_path = call.page_path(path, **{"from": rest[limit], "limit": limit}) if len(rest) > limit else None
     return frozenset(rest[:limit]), next_path

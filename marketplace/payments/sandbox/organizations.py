@@ -59,3 +59,7 @@ def connect(db: sqlite3.Connection, organization: Organization) -> None:
         " can_receive_payments = excluded.can_receive_payments",
         (organization.id, organization.name, organization.can_receive_payments),
     )
+    db.execute(
+        "UPDATE accounts SET can_receive_payments = ? WHERE organization_id = ?",
+        (organization.can_receive_payments, organization.id),
+    )

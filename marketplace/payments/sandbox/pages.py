@@ -84,11 +84,11 @@ def about() -> Response:
         payments_qty=payments_qty,
         time_factor=f"{state.time_factor:g}",
     )
-    return _sealed(page, 200, "form-action 'none'")
+    return sealed(page, 200, "form-action 'none'")
 
 
 def error_page(status: int) -> Response:
-    return _sealed(render_template("sandbox/error.html", status=status), status, "form-action 'none'")
+    return sealed(render_template("sandbox/error.html", status=status), status, "form-action 'none'")
 
 
 def _payment_page(payment_id: str, *, status: int = 200, unclear: bool = False) -> Response:
@@ -110,10 +110,10 @@ def _payment_page(payment_id: str, *, status: int = 200, unclear: bool = False) 
         )
     # Chromium holds form-action against the redirect that follows the form too, so the shop must be named.
     origins = [parts[0] for parts in map(split_url, (payment.return_url, payment.cancel_url)) if parts]
-    return _sealed(page, status, " ".join(dict.fromkeys(["form-action 'self'", *origins])))
+    return sealed(page, status, " ".join(dict.fromkeys(["form-action 'self'", *origins])))
 
 
-def _sealed(page: str, status: int, form_action: str) -> Response:
+def sealed(page: str, status: int, form_action: str) -> Response:
     """The page, with nothing allowed that it does not use."""
     response = make_response(page, status)
     response.headers["Content-Security-Policy"] = (

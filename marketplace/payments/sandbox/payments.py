@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -107,8 +108,6 @@ def create(db: sqlite3.Connection, profile_id: str, body: bodies.Body) -> Paymen
     _check_locale(body)
     if body.get("routing"):
         raise unprocessable("routing", "The simulator routes after the payment only (delayed routing).")
-    if body.get("profileId") is not None:
-        raise unprocessable("profileId", "With an API key the profile is that of the key.")
     method = _method_of(body)
     now = now_in(db)
     payment_id = new_id("tr_")
@@ -126,7 +125,7 @@ def create(db: sqlite3.Connection, profile_id: str, body: bodies.Body) -> Paymen
         " VALUES (:id, :profile_id, 'open', :currency, :amount_cents, :request, :created_at, :expires_at)",
         row,
     )
-    return get(db, payment_id, profile_id)
+    return get(db, payment_id, (profile_id,))
 
 
 def change(db: sqlite3.Connection, payment: Payment, body: bodies.Body) -> Payment:
@@ -141,7 +140,7 @@ def change(db: sqlite3.Connection, payment: Payment, body: bodies.Body) -> Payme
     _check_locale(body)
     request = {**payment.request, **{k: body[k] for k in CHANGEABLE if k in body}, "method": payment.method}
     db.execute("UPDATE payments SET request = ? WHERE id = ?", (json.dumps(request), payment.id))
-    return get(db, payment.id, payment.profile_id)
+    return get(db, payment.id, (payment.profile_id,))
 
 
 def cancel(db: sqlite3.Connection, payment: Payment) -> Payment:
@@ -149,7 +148,7 @@ def cancel(db: sqlite3.Connection, payment: Payment) -> Payment:
     if not payment.is_cancelable:
         raise unprocessable("id", "The payment cannot be canceled any more.")
     conclude(db, payment, "canceled")
-    return get(db, payment.id, payment.profile_id)
+    return get(db, payment.id, (payment.profile_id,))
 
 
 def conclude(db: sqlite3.Connection, payment: Payment, outcome: str, *, notify: bool = True) -> bool:
@@ -179,10 +178,10 @@ def find(db: sqlite3.Connection, payment_id: str) -> Payment | None:
     return _read(row) if row else None
 
 
-def get(db: sqlite3.Connection, payment_id: str, profile_id: str) -> Payment:
-    """The profile's payment; 404 when absent or another profile's."""
+def get(db: sqlite3.Connection, payment_id: str, profiles: Collection[str]) -> Payment:
+    """The payment of one of the profiles; 404 when absent or another profile's."""
     payment = find(db, payment_id)
-    if payment is None or payment.profile_id != profile_id:
+    if payment is None or payment.profile_id not in profiles:
         raise no_such("payment", payment_id)
     return payment
 
@@ -194,18 +193,23 @@ def all_of(db: sqlite3.Connection, profile_id: str) -> list[Payment]:
 
 
 def page(
-    db: sqlite3.Connection, profile_id: str, *, from_id: str | None, limit: int, oldest_first: bool
+    db: sqlite3.Connection, profiles: Collection[str], *, from_id: str | None, limit: int, oldest_first: bool
 ) -> list[Payment]:
-    """At most `limit` of the profile's payments from `from_id` on, that one included; 404 when it is unknown."""
+    """At most `limit` of the profiles' payments from `from_id` on, that one included; 404 when it is unknown."""
     position = None
     if from_id is not None:
-        get(db, from_id, profile_id)
+        get(db, from_id, profiles)
         (position,) = db.execute("SELECT position FROM payments WHERE id = ?", (from_id,)).fetchone()
-    ascending = "SELECT * FROM payments WHERE profile_id = ? AND (? IS NULL OR position >= ?) ORDER BY position LIMIT ?"
-    descending = (
-        "SELECT * FROM payments WHERE profile_id = ? AND (? IS NULL OR position <= ?) ORDER BY position DESC LIMIT ?"
+    ascending = (
+        "SELECT * FROM payments WHERE profile_id IN (SELECT value FROM json_each(?))"
+        " AND (? IS NULL OR position >= ?) ORDER BY position LIMIT ?"
     )
-    rows = db.execute(ascending if oldest_first else descending, (profile_id, position, position, limit))
+    descending = (
+        "SELECT * FROM payments WHERE profile_id IN (SELECT value FROM json_each(?))"
+        " AND (? IS NULL OR position <= ?) ORDER BY position DESC LIMIT ?"
+    )
+    listed = json.dumps(sorted(profiles))
+    rows = db.execute(ascending if oldest_first else descending, (listed, position, position, limit))
     return [_read(row) for row in rows]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -147,12 +148,12 @@ def of_payment(db: sqlite3.Connection, payment: payments.Payment) -> list[Refund
     return [_read(db, row) for row in rows.fetchall()]
 
 
-def of_profile(db: sqlite3.Connection, profile_id: str) -> list[Refund]:
-    """The profile's refunds, newest first."""
+def of_profiles(db: sqlite3.Connection, profiles: Collection[str]) -> list[Refund]:
+    """The profiles' refunds, newest first."""
     rows = db.execute(
         "SELECT r.*, p.currency FROM refunds r JOIN payments p ON p.id = r.payment_id"
-        " WHERE p.profile_id = ? ORDER BY r.position DESC",
-        (profile_id,),
+        " WHERE p.profile_id IN (SELECT value FROM json_each(?)) ORDER BY r.position DESC",
+        (json.dumps(sorted(profiles)),),
     )
     return [_read(db, row) for row in rows.fetchall()]
 
@@ -206,12 +207,12 @@ def reverse_chargeback(db: sqlite3.Connection, chargeback_id: str) -> bool:
     return bool(done.rowcount)
 
 
-def chargebacks_of_profile(db: sqlite3.Connection, profile_id: str) -> list[Chargeback]:
-    """The profile's chargebacks, newest first."""
+def chargebacks_of_profiles(db: sqlite3.Connection, profiles: Collection[str]) -> list[Chargeback]:
+    """The profiles' chargebacks, newest first."""
     rows = db.execute(
         "SELECT c.*, p.currency FROM chargebacks c JOIN payments p ON p.id = c.payment_id"
-        " WHERE p.profile_id = ? ORDER BY c.position DESC",
-        (profile_id,),
+        " WHERE p.profile_id IN (SELECT value FROM json_each(?)) ORDER BY c.position DESC",
+        (json.dumps(sorted(profiles)),),
     )
     return [
         Chargeback(
@@ -228,7 +229,7 @@ def chargebacks_of_profile(db: sqlite3.Connection, profile_id: str) -> list[Char
 
 def chargebacks_of(db: sqlite3.Connection, payment: payments.Payment) -> list[Chargeback]:
     """The payment's chargebacks, newest first."""
-    return [c for c in chargebacks_of_profile(db, payment.profile_id) if c.payment_id == payment.id]
+    return [c for c in chargebacks_of_profiles(db, (payment.profile_id,)) if c.payment_id == payment.id]
 
 
 def platform_balance_cents(db: sqlite3.Connection, profile_id: str, currency: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 
+from marketplace.payments.sandbox.accounts import Application
 from marketplace.payments.sandbox.book import Book
 from marketplace.payments.sandbox.deliverer import Deliverer
 from marketplace.payments.sandbox.faults import Faults
@@ -23,6 +24,7 @@ class ServerState:
     profiles: Mapping[str, Profile]
     time_factor: float
     public_url: str | None
+    application: Application | None
 
 
 def state_of(app: Flask) -> ServerState:
