@@ -20,6 +20,7 @@ import requests
 
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.sandbox import Options
+from marketplace.payments.sandbox.accounts import Application
 from marketplace.payments.sandbox.server import Server
 
 KEY = "test_sandbox"
@@ -27,6 +28,12 @@ KEY = "test_sandbox"
 STRANGERS_KEY = "test_stranger"
 #: A token of the organisation whose profile KEY is.
 TOKEN = "access_sandbox"
+#: The site that asks merchants for their consent; its address is that of a test's settings.
+APPLICATION = Application(
+    "app_sandbox",
+    "secret-of-the-site",
+    ("http://127.0.0.1:5000/boutique/encaissement/retour", "http://[::1]:8000/r?a=b"),
+)
 
 
 class Sandbox:
@@ -61,6 +68,29 @@ class Sandbox:
         """Press a button of the payment page, as a browser would, without following the way back."""
         url = f"{self.url}/checkout/{payment_id}"
         return self.http.post(url, data={"outcome": button}, allow_redirects=False, timeout=20)
+
+    def consent(self, authorize_url: str, *, organization: str = "", name: str = "", accept: bool = True) -> str:
+        """The owner answers the consent page for an account, or a new one; where the browser is sent then."""
+        form = {"decision": "accept" if accept else "refuse", "organization": organization, "name": name}
+        answer = self.http.post(authorize_url, data=form, allow_redirects=False, timeout=20)
+        assert answer.status_code == 303, answer.text
+        return answer.headers["Location"]
+
+    def move_papers(
+        self, organization_id: str, status: str, *, payments: bool = False, settlements: bool = False
+    ) -> None:
+        """The provider looks at an account's papers."""
+        form = {
+            "status": status,
+            **({"payments": "1"} if payments else {}),
+            **({"settlements": "1"} if settlements else {}),
+        }
+        self.http.post(f"{self.url}/onboarding/{organization_id}", data=form, timeout=20).raise_for_status()
+
+    def throw_out(self, organization_id: str) -> None:
+        """The owner takes the consent back, on the provider's own pages."""
+        url = f"{self.url}/onboarding/{organization_id}"
+        self.http.post(url, data={"act": "revoke"}, timeout=20).raise_for_status()
 
     def register_organization(
         self, organization_id: str, name: str = "Une boutique", *, can_receive_payments: bool = True
@@ -123,6 +153,7 @@ def running_sandbox(
     `options` are further Options.
     """
     with tempfile.TemporaryDirectory(prefix="sandbox") as folder:
+        options.setdefault("application", APPLICATION)
         server = Server(Options(book or Path(folder) / "book.sqlite", keys=keys, **options), port=0)
         thread = threading.Thread(target=server.serve, name="sandbox", daemon=True)
         thread.start()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from marketplace.payments.sandbox.accounts import Application
 from marketplace.payments.sandbox.app import DEFAULT_KEY, DEFAULT_MERCHANT, Options
 from marketplace.payments.sandbox.organizations import read_file
 from marketplace.payments.sandbox.server import Server, raise_interrupt
@@ -51,6 +52,15 @@ from marketplace.payments.sandbox.server import Server, raise_interrupt
     envvar="SANDBOX_ORGANIZATIONS",
     help="A JSON list of {id, name, canReceivePayments} to connect at the start; may be absent.",
 )
+@click.option("--client-id", default="", envvar="SANDBOX_CLIENT_ID", help="The application that may ask for consent.")
+@click.option("--client-secret", default="", envvar="SANDBOX_CLIENT_SECRET", help="How it proves who it is.")
+@click.option(
+    "--redirect-uri",
+    "redirect_uris",
+    multiple=True,
+    envvar="SANDBOX_REDIRECT_URIS",
+    help="Where browsers may be sent back with its answer.",
+)
 @click.option("--verbose", is_flag=True, help="Log every request.")
 def main(
     port: int,
@@ -61,6 +71,9 @@ def main(
     merchant: str,
     public_url: str | None,
     organizations: Path | None,
+    client_id: str,
+    client_secret: str,
+    redirect_uris: tuple[str, ...],
     verbose: bool,
 ) -> None:
     """Serve a payment provider of our own, with play money, on this machine only."""
@@ -68,8 +81,9 @@ def main(
     logging.getLogger("werkzeug").setLevel(logging.INFO if verbose else logging.WARNING)
     try:
         connected = read_file(organizations) if organizations else ()
+        application = Application(client_id, client_secret, redirect_uris) if client_id else None
         options = Options(
-            book.absolute(), keys, merchant, time_factor, public_url or None, connected, access_tokens=access_tokens
+            book.absolute(), keys, merchant, time_factor, public_url or None, connected, application, access_tokens
         )
         server = Server(options, port)
     except (OSError, ValueError, sqlite3.Error) as error:

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from marketplace.language import bind_sentences
 from marketplace.payments.sandbox import controls, credentials, pages
+from marketplace.payments.sandbox.accounts import Application
 from marketplace.payments.sandbox.api import BLUEPRINTS
 from marketplace.payments.sandbox.book import Book
 from marketplace.payments.sandbox.credentials import ACCESS_TOKEN
@@ -41,7 +42,8 @@ class Options:
     Each key of `keys` is a profile of its own, so that somebody else's payments exist. `time_factor` divides
     Mollie's waits between call-backs and between the states of a refund. `public_url` is where browsers find the
     sandbox when that is not where the API's caller finds it. `organizations` are connected from the start.
-    Each of `access_tokens` opens everything that the first key's organisation has.
+    `application` may ask merchants for their consent. Each of `access_tokens` opens everything that the first key's
+    organisation has.
     """
 
     book: Path
@@ -50,6 +52,7 @@ class Options:
     time_factor: float = 1.0
     public_url: str | None = None
     organizations: tuple[Organization, ...] = ()
+    application: Application | None = None
     access_tokens: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -88,6 +91,7 @@ def create_sandbox(options: Options) -> Flask:
         profiles=profiles,
         time_factor=options.time_factor,
         public_url=options.public_url.rstrip("/") if options.public_url else None,
+        application=options.application,
     )
     bind_sentences(app)
     for blueprint in (*BLUEPRINTS, pages.pages, controls.controls):
