@@ -27,7 +27,7 @@ def to_kept(document: Document) -> dict[str, Any]:
         }
         for line in document.lines
     ]
-    for name in ("issued_on", "supplied_on", "supplied_from"):
+    for name in ("issued_on", "supplied_on", "supplied_from", "settled_on"):
         kept[name] = kept[name] and kept[name].isoformat()
     if document.corrects is not None:
         kept["corrects"]["issued_on"] = document.corrects.issued_on.isoformat()
@@ -54,6 +54,7 @@ def from_kept(kept: dict[str, Any]) -> Document:
         supplied_on=date.fromisoformat(kept["supplied_on"]),
         supply=kept["supply"],
         settlement=kept["settlement"],
+        settled_on=date.fromisoformat(kept["settled_on"]),
         reference=kept["reference"],
         mentions=tuple(Mention(mention["code"], mention["text"]) for mention in kept["mentions"]),
         corrects=Corrected(corrects["number"], date.fromisoformat(corrects["issued_on"])) if corrects else None,

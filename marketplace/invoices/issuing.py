@@ -136,6 +136,7 @@ def issue_commission_invoice(
         supplied_on=last_day,
         supply=SERVICES,
         settlement=DEDUCTION,
+        settled_on=last_day,
         reference=f"{month:%Y-%m}",
         is_fictitious=is_fictitious,
     )

@@ -112,7 +112,8 @@ class Corrected:
 class Draft:
     """What a caller asks to be issued; number, day of issue and mentions are given when it is.
 
-    Supplied from `supplied_from` (None: on one day) to `supplied_on`. `reference` is the order's code or the month.
+    Supplied from `supplied_from` (None: on one day) to `supplied_on`; paid on `settled_on` (None: on the day of
+    issue). `reference` is the order's code or the month.
     `is_fictitious`: seller and buyer exist in the demo town only, and the document says so.
     """
 
@@ -125,6 +126,7 @@ class Draft:
     settlement: str
     reference: str
     supplied_from: date | None = None
+    settled_on: date | None = None
     has_guaranteed_goods: bool = False
     is_fictitious: bool = False
 
@@ -157,6 +159,7 @@ class Document:
     supplied_on: date
     supply: str
     settlement: str
+    settled_on: date
     reference: str
     mentions: tuple[Mention, ...]
     corrects: Corrected | None = None
@@ -217,14 +220,14 @@ def mentions_for(draft: Draft, *, issuer: Party | None, on: date) -> tuple[Menti
     LookupError when the legal tables hold none for that day. Sources stand in the tables (domain I4, I6, I8, C6).
     """
     said = []
-    if draft.kind != RECEIPT:
-        if issuer is not None:
-            text = legal_value("invoice.mandate_mention", on).value
-            said.append(Mention("mandate", text.format(issuer=issuer.name, seller=draft.seller.name)))
-        if not draft.seller.vat_number:
-            said.append(Mention("franchise", legal_value("vat.franchise_mention", on).value))
-    if draft.kind == INVOICE and draft.buyer.is_professional:
-        # Subjects as French invoices between firms name them: PMD penalties, PMT indemnity, AAB discount.
+    if draft.kind != RECEIPT and issuer is not None:
+        text = legal_value("invoice.mandate_mention", on).value
+        said.append(Mention("mandate", text.format(issuer=issuer.name, seller=draft.seller.name)))
+    if not draft.seller.vat_number:
+        said.append(Mention("franchise", legal_value("vat.franchise_mention", on).value))
+    if draft.kind != RECEIPT and draft.buyer.is_professional:
+        # Subjects as French invoices between firms name them: PMD penalties, PMT indemnity, AAB discount. The public
+        # portal's rules want all three on credit notes too (BR-FR-05).
         for code, key in (
             ("PMD", "invoice.late_penalty_mention"),
             ("PMT", "invoice.recovery_mention"),
@@ -258,6 +261,7 @@ def issued(
         supplied_on=draft.supplied_on,
         supply=draft.supply,
         settlement=draft.settlement,
+        settled_on=draft.settled_on or on,
         reference=draft.reference,
         mentions=mentions_for(draft, issuer=issuer, on=on),
         corrects=corrects,

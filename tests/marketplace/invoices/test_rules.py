@@ -108,12 +108,13 @@ def test_the_franchise_is_named_by_the_law_of_the_day() -> None:
 
 
 def test_professionals_read_what_a_late_payment_costs() -> None:
-    assert _said(INVOICE, TODAY, seller=ASSOCIATION, buyer=CHEESE) == [
-        "Pénalités de retard : trois fois le taux d’intérêt légal.",
-        "Indemnité forfaitaire pour frais de recouvrement en cas de retard : 40 €.",
-        "Pas d’escompte pour paiement anticipé.",
-    ]
-    assert _said(CREDIT_NOTE, TODAY, seller=ASSOCIATION, buyer=CHEESE) == []
+    for kind in (INVOICE, CREDIT_NOTE):
+        assert _said(kind, TODAY, seller=ASSOCIATION, buyer=CHEESE) == [
+            "Pénalités de retard : trois fois le taux d’intérêt légal.",
+            "Indemnité forfaitaire pour frais de recouvrement en cas de retard : 40 €.",
+            "Pas d’escompte pour paiement anticipé.",
+        ]
+    assert _said(RECEIPT, TODAY, seller=ASSOCIATION, buyer=CHEESE) == []
 
 
 def test_who_draws_up_in_anothers_name_says_so() -> None:
