@@ -23,6 +23,7 @@ from marketplace.cli import init_cli
 from marketplace.delivery.wiring import init_delivery
 from marketplace.hall import Hall
 from marketplace.invoices.wiring import init_invoices
+from marketplace.ledger.wiring import init_ledger
 from marketplace.payments.wiring import init_payments
 from marketplace.settings import Settings
 from marketplace.web import init_web
@@ -62,6 +63,7 @@ def create_app(hall: Hall | None = None) -> Flask:
     init_web(app, settings)
     init_accounts(app)
     pages.init(app)
+    init_ledger(app)
     init_payments(app)
     init_invoices(app)
     init_delivery(app)

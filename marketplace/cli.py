@@ -6,16 +6,11 @@ import sys
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
 
 from marketplace.hall import the_hall
 from marketplace.jobs import LEASE_S, run_worker
-from marketplace.ledger import checks
-from marketplace.ledger.service import balances, broken_postings
 from marketplace.migrating import migrate
-from marketplace.selfcheck import register_check, self_check
-
-ledger = AppGroup("ledger", help="The book of every cent.")
+from marketplace.selfcheck import self_check
 
 
 @click.command("migrate")
@@ -51,24 +46,7 @@ def self_check_command() -> None:
         sys.exit(1)
 
 
-@ledger.command("check")
-def ledger_check() -> None:
-    """Prove that every posting sums to zero, and print every account's balance. Exit 1 when one does not."""
-    with the_hall().database.reading() as session:
-        broken = list(broken_postings(session))
-        totals = balances(session)
-    for account, total in totals.items():
-        click.echo(f"{account:<40} {total!s:>14}")
-    for sentence in broken:
-        click.echo(sentence, err=True)
-    click.echo(f"{len(totals)} accounts, sum {sum(t.cents for t in totals.values())}, {len(broken)} broken postings")
-    if broken:
-        sys.exit(1)
-
-
 def init_cli(app: Flask) -> None:
     app.cli.add_command(migrate_command)
     app.cli.add_command(worker_command)
-    app.cli.add_command(ledger)
     app.cli.add_command(self_check_command)
-    register_check(checks.broken_rules)

@@ -1,4 +1,4 @@
-"""I08: the book balances."""
+"""I08: the book balances, and is the one that was written. The cheap half, for every ten minutes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from sqlalchemy.orm import Session
 
-from marketplace.ledger.service import broken_postings
+from marketplace.ledger.proof import newly_broken
 
 
 def broken_rules(session: Session) -> Iterator[str]:
-    for sentence in broken_postings(session):
+    for sentence in newly_broken(session):
         yield f"I08 {sentence}"

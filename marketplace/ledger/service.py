@@ -1,11 +1,10 @@
-"""Post what happened to money, once; read balances; prove that the book holds together."""
+"""Post what happened to money, once; read balances."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import BigInteger, func, insert, select, text, type_coerce
+from sqlalchemy import BigInteger, func, insert, select, type_coerce
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -58,15 +57,3 @@ def balances(session: Session) -> dict[str, Money]:
     """Every account's balance, by its word."""
     rows = session.execute(select(Entry.account, _CENTS).group_by(Entry.account).order_by(Entry.account))
     return {account: Money(int(total)) for account, total in rows}
-
-
-def broken_postings(session: Session) -> Iterator[str]:
-    """A sentence for each posting that does not sum to zero; none when the book is right (I08)."""
-    rows = session.execute(
-        text(
-            "SELECT p.key, coalesce(sum(e.amount), 0) FROM ledger_posting p "
-            "LEFT JOIN ledger_entry e ON e.posting_id = p.id GROUP BY p.key HAVING coalesce(sum(e.amount), 0) <> 0"
-        )
-    )
-    for key, total in rows:
-        yield f"posting {key} is off by {total} cents"

@@ -13,6 +13,8 @@ import merchants.checks
 from basket import orders
 from marketplace.clock import FixedClock
 from marketplace.hall import Hall
+from marketplace.ledger.proof import WAITING
+from marketplace.ledger.sealing import seal
 from marketplace.payments import service as payments
 from marketplace.selfcheck import self_check
 from tests.sandbox_server import Sandbox
@@ -82,19 +84,37 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "I08 a merchant is owed less than nothing": (
         "UPDATE ledger_entry SET account = 'merchant:cave' WHERE account = 'holding' AND amount > 0",
     ),
-    "I08 posting": ("UPDATE ledger_entry SET amount = amount + 1 WHERE id = 1",),
+    "I08 posting is off by so many cents": (
+        "DELETE FROM ledger_seal",
+        "INSERT INTO ledger_unsealed SELECT id, at FROM ledger_posting",
+        "UPDATE ledger_entry SET amount = amount + 1 WHERE id = 1",
+    ),
+    "I08 posting waits for a seal and is gone, or has one": (
+        "INSERT INTO ledger_unsealed SELECT id, at FROM ledger_posting WHERE key = 'paid:1'",
+    ),
+    "I08 number 1: posting": ("UPDATE ledger_posting SET actor = 'nobody'",),
+    "I08 number 2: posting": ("UPDATE ledger_entry SET amount = amount + 1 WHERE id = 3",),
+    "I08 numbers 2 to 2 are missing": ("DELETE FROM ledger_seal WHERE number = 2",),
+    "I08 closing 1": (
+        "INSERT INTO ledger_closing SELECT 1, 'day', booked_on, booked_on + 1, sealed_at, number, hash, hash"
+        " FROM ledger_seal ORDER BY number DESC LIMIT 1",
+    ),
     "search misses product": ("UPDATE product SET is_published = false WHERE id = 1",),
 }
 
 
 def test_every_rule_has_its_fault() -> None:
     rules = (*basket.checks.RULES, *merchants.checks.RULES, *marketplace.payments.checks.RULES)
-    assert {name for name, _ in rules} <= FAULTS.keys()
+    waiting = {f"I08 {name}" for name, _ in WAITING}
+    assert {name for name, _ in rules} | waiting <= FAULTS.keys()
 
 
 @pytest.fixture
 def house(hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock) -> Hall:
-    """One order was brought home and routed, one is paid, one waits; one was paid too late and given back."""
+    """One order was brought home and routed, one is paid, one waits; one was paid too late and given back.
+
+    All that was posted is sealed, and no day is closed.
+    """
     late = place(hall.database, town, ("F2",), clock=clock, delivered=False)
     late_id = open_payment(hall, late)
     clock.advance(timedelta(minutes=16))
@@ -112,6 +132,8 @@ def house(hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock) -> Hall:
     work(hall)
     pay(hall, sandbox, place(hall.database, town, ("L1",), clock=clock))
     place(hall.database, town, ("L2",), clock=clock)
+    with hall.database.transaction() as session:
+        seal(session, now=clock.now())
     return hall
 
 
