@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, request
 
-from marketplace.payments.sandbox import payments, refunds, routes, shapes
+from marketplace.payments.sandbox import payments, refunds, routes, shapes, upfront
 from marketplace.payments.sandbox.operations import API_PREFIX, Answer, Call, operation, page_limit
 from marketplace.payments.sandbox.refusals import ApiRefusal, unprocessable
 
@@ -99,4 +99,7 @@ def list_routes(call: Call, payment_id: str) -> Answer:
 @operation("payments.read")
 def get_route(call: Call, payment_id: str, route_id: str) -> Answer:
     payment = call.payment(payment_id)
+    for share in upfront.of_payment(call.db, payment_id):
+        if share.id == route_id:
+            return 200, shapes.upfront_route(share, payment.currency, call.links)
     return 200, shapes.route(routes.get(call.db, payment, route_id), payment.currency, call.links)

@@ -7,7 +7,16 @@ from dataclasses import asdict
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from marketplace.payments.sandbox import bodies, credentials, lifecycle, organizations, payments, refunds, routes
+from marketplace.payments.sandbox import (
+    bodies,
+    credentials,
+    lifecycle,
+    organizations,
+    payments,
+    refunds,
+    routes,
+    upfront,
+)
 from marketplace.payments.sandbox.book import advance_clock, now_in
 from marketplace.payments.sandbox.refusals import ApiRefusal, no_such, unprocessable
 from marketplace.payments.sandbox.server_state import state_of
@@ -164,10 +173,8 @@ def show_book() -> Response:
             organizations=_rows(
                 db,
                 "SELECT o.id, o.name, o.can_receive_payments,"
-                " (SELECT coalesce(sum(amount_cents), 0) FROM routes WHERE organization_id = o.id)"
-                " - (SELECT coalesce(sum(v.amount_cents), 0) FROM reversals v"
-                "     JOIN refunds r ON r.id = v.refund_id WHERE v.organization_id = o.id"
-                "     AND r.status IN ('pending', 'processing', 'refunded')) AS balance_cents"
+                " (SELECT coalesce(sum(amount_cents), 0) FROM balance_transactions WHERE organization_id = o.id)"
+                " AS balance_cents"
                 " FROM organizations o ORDER BY o.id",
             ),
             webhooks=_rows(
@@ -199,13 +206,8 @@ def _payment(db: sqlite3.Connection, payment: payments.Payment) -> dict[str, obj
         "created_at": instant(payment.created_at),
         "ended_at": instant(payment.ended_at) if payment.ended_at else None,
         "routes": [
-            {
-                "id": route.id,
-                "organization_id": route.organization_id,
-                "amount_cents": route.amount_cents,
-                "description": route.description,
-            }
-            for route in routes.of_payment(db, payment)
+            *(_route(share, "") for share in upfront.of_payment(db, payment.id)),
+            *(_route(route, route.description) for route in routes.of_payment(db, payment)),
         ],
         "refunds": [
             {
@@ -221,6 +223,15 @@ def _payment(db: sqlite3.Connection, payment: payments.Payment) -> dict[str, obj
             {"id": c.id, "amount_cents": c.amount_cents, "is_reversed": c.reversed_at is not None}
             for c in refunds.chargebacks_of(db, payment)
         ],
+    }
+
+
+def _route(route: routes.Route | upfront.UpfrontRoute, description: str) -> dict[str, object]:
+    return {
+        "id": route.id,
+        "organization_id": route.organization_id,
+        "amount_cents": route.amount_cents,
+        "description": description,
     }
 
 

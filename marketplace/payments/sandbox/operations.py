@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from flask import Response, current_app, request
 
-from marketplace.payments.sandbox import bodies, credentials, faults, idempotency, lifecycle, payments, shapes
+from marketplace.payments.sandbox import bodies, credentials, faults, idempotency, lifecycle, payments, shapes, upfront
 from marketplace.payments.sandbox.credentials import Credential
 from marketplace.payments.sandbox.refusals import ApiRefusal, no_such, unprocessable
 from marketplace.payments.sandbox.server_state import ServerState, state_of
@@ -56,7 +56,8 @@ class Call:
         return payments.get(self.db, payment_id, self.profiles)
 
     def show(self, payment: payments.Payment) -> shapes.Json:
-        return shapes.payment(payment, payments.standing_of(self.db, payment), self.links)
+        shares = upfront.of_payment(self.db, payment.id)
+        return shapes.payment(payment, payments.standing_of(self.db, payment), shares, self.links)
 
     def page_path(self, path: str, **query: object) -> str:
         """The path of another page of a list, which the same caller can follow."""

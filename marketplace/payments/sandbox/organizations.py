@@ -63,3 +63,18 @@ def connect(db: sqlite3.Connection, organization: Organization) -> None:
         "UPDATE accounts SET can_receive_payments = ? WHERE organization_id = ?",
         (organization.can_receive_payments, organization.id),
     )
+
+
+def read_destination(db: sqlite3.Connection, destination: object, field: str) -> str:
+    """The organisation that a share goes to; 422 unless it is connected and may receive payments."""
+    if not isinstance(destination, dict) or destination.get("type") != "organization":
+        raise unprocessable(field, "A share goes to an organisation.")
+    organization_id = destination.get("organizationId")
+    if not isinstance(organization_id, str):
+        raise unprocessable(f"{field}.organizationId", "The organisation is missing.")
+    row = db.execute("SELECT can_receive_payments FROM organizations WHERE id = ?", (organization_id,)).fetchone()
+    if row is None:
+        raise unprocessable(f"{field}.organizationId", "This organisation is not connected.")
+    if not row["can_receive_payments"]:
+        raise unprocessable(f"{field}.organizationId", "This organisation cannot receive payments yet.")
+    return organization_id

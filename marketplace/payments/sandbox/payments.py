@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from marketplace.payments.sandbox import bodies, webhooks
+from marketplace.payments.sandbox import bodies, postings, upfront, webhooks
 from marketplace.payments.sandbox.book import new_id, now_in, stamp
 from marketplace.payments.sandbox.refusals import no_such, unprocessable
 
@@ -82,6 +82,7 @@ class Standing:
     charged_back_cents: int
     routed_cents: int
     reversed_cents: int
+    fee_cents: int
 
     @property
     def remaining_cents(self) -> int:
@@ -90,8 +91,8 @@ class Standing:
 
     @property
     def routable_cents(self) -> int:
-        """What can still be routed."""
-        return self.remaining_cents - self.routed_cents + self.reversed_cents
+        """What can still be routed: the provider's fee comes first, unless it settles gross (mollie.md 2.1)."""
+        return self.remaining_cents - self.fee_cents - self.routed_cents + self.reversed_cents
 
 
 def create(db: sqlite3.Connection, profile_id: str, body: bodies.Body) -> Payment:
@@ -106,9 +107,8 @@ def create(db: sqlite3.Connection, profile_id: str, body: bodies.Body) -> Paymen
     bodies.check_metadata(body)
     bodies.check_lines(body.get("lines"), currency, amount_cents)
     _check_locale(body)
-    if body.get("routing"):
-        raise unprocessable("routing", "The simulator routes after the payment only (delayed routing).")
     method = _method_of(body)
+    shares = upfront.read(db, body, currency, amount_cents, method)
     now = now_in(db)
     payment_id = new_id("tr_")
     row = {
@@ -125,6 +125,7 @@ def create(db: sqlite3.Connection, profile_id: str, body: bodies.Body) -> Paymen
         " VALUES (:id, :profile_id, 'open', :currency, :amount_cents, :request, :created_at, :expires_at)",
         row,
     )
+    upfront.create(db, payment_id, shares)
     return get(db, payment_id, (profile_id,))
 
 
@@ -168,6 +169,8 @@ def _end(db: sqlite3.Connection, payment_id: str, outcome: str, at: datetime, *,
         "UPDATE payments SET status = ?, ended_at = ? WHERE id = ? AND status = 'open'",
         (outcome, stamp(at), payment_id),
     )
+    if ended.rowcount and outcome == "paid":
+        postings.payment_paid(db, payment_id, at)
     if ended.rowcount and notify:
         webhooks.enqueue(db, payment_id, f"payment {outcome}")
     return bool(ended.rowcount)
@@ -221,12 +224,23 @@ def standing_of(db: sqlite3.Connection, payment: Payment) -> Standing:
         "   WHERE payment_id = :id AND status NOT IN ('failed', 'canceled')) AS refunded,"
         " (SELECT coalesce(sum(amount_cents), 0) FROM chargebacks"
         "   WHERE payment_id = :id AND reversed_at IS NULL) AS charged_back,"
-        " (SELECT coalesce(sum(amount_cents), 0) FROM routes WHERE payment_id = :id) AS routed,"
+        " (SELECT coalesce(sum(amount_cents), 0) FROM routes WHERE payment_id = :id)"
+        " + (SELECT coalesce(sum(u.amount_cents), 0) FROM upfront_routes u JOIN payments p ON p.id = u.payment_id"
+        "     WHERE u.payment_id = :id AND p.status = 'paid') AS routed,"
         " (SELECT coalesce(sum(v.amount_cents), 0) FROM reversals v JOIN refunds r ON r.id = v.refund_id"
-        "   WHERE r.payment_id = :id AND r.status NOT IN ('failed', 'canceled')) AS reversed",
+        "   WHERE r.payment_id = :id AND r.status NOT IN ('failed', 'canceled')) AS reversed,"
+        " (SELECT -coalesce(sum(amount_cents), 0) FROM balance_transactions"
+        "   WHERE payment_id = :id AND type = 'payment-fee') AS fee",
         {"id": payment.id},
     ).fetchone()
-    return Standing(payment.amount_cents, row["refunded"], row["charged_back"], row["routed"], row["reversed"])
+    return Standing(
+        amount_cents=payment.amount_cents,
+        refunded_cents=row["refunded"],
+        charged_back_cents=row["charged_back"],
+        routed_cents=row["routed"],
+        reversed_cents=row["reversed"],
+        fee_cents=row["fee"],
+    )
 
 
 def _read(row: sqlite3.Row) -> Payment:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from marketplace.payments.sandbox import bodies, payments, webhooks
+from marketplace.payments.sandbox import bodies, payments, postings, transactions, webhooks
 from marketplace.payments.sandbox.book import new_id, now_in, stamp
 from marketplace.payments.sandbox.refusals import ApiRefusal, no_such, unprocessable
 
@@ -84,6 +84,8 @@ def create(db: sqlite3.Connection, payment: payments.Payment, body: bodies.Body,
         "INSERT INTO reversals (refund_id, organization_id, amount_cents) VALUES (?, ?, ?)",
         [(refund_id, organization_id, cents) for organization_id, cents in reversals.items()],
     )
+    if is_covered:
+        postings.refund_taken(db, refund_id, now)
     return get(db, payment, refund_id)
 
 
@@ -96,6 +98,7 @@ def cancel(db: sqlite3.Connection, payment: payments.Payment, refund_id: str) ->
     )
     if not canceled.rowcount:
         raise unprocessable("id", "The refund cannot be canceled any more.")
+    postings.refund_returned(db, refund_id, now_in(db))
 
 
 def fail(db: sqlite3.Connection, refund_id: str) -> bool:
@@ -106,6 +109,7 @@ def fail(db: sqlite3.Connection, refund_id: str) -> bool:
         (refund_id,),
     )
     if failed.rowcount:
+        postings.refund_returned(db, refund_id, now_in(db))
         (payment_id,) = db.execute("SELECT payment_id FROM refunds WHERE id = ?", (refund_id,)).fetchone()
         webhooks.enqueue(db, payment_id, "refund failed")
     return bool(failed.rowcount)
@@ -124,6 +128,7 @@ def move_due(db: sqlite3.Connection, now: datetime, time_factor: float) -> None:
                 "UPDATE refunds SET status = 'pending', moves_at = ? WHERE id = ?",
                 (stamp(now + STAYS_PENDING / time_factor), row["id"]),
             )
+            postings.refund_taken(db, row["id"], now)
     _move(db, now, "pending", "processing", STAYS_PROCESSING / time_factor)
     _move(db, now, "processing", "refunded", None)
 
@@ -191,6 +196,7 @@ def charge_back(db: sqlite3.Connection, payment: payments.Payment, amount_cents:
         "INSERT INTO chargebacks (id, payment_id, amount_cents, created_at) VALUES (?, ?, ?, ?)",
         (chargeback_id, payment.id, amount_cents, stamp(now_in(db))),
     )
+    postings.charged_back(db, chargeback_id, now_in(db))
     webhooks.enqueue(db, payment.id, "chargeback received")
     return chargeback_id
 
@@ -202,6 +208,7 @@ def reverse_chargeback(db: sqlite3.Connection, chargeback_id: str) -> bool:
         (stamp(now_in(db)), chargeback_id),
     )
     if done.rowcount:
+        postings.chargeback_reversed(db, chargeback_id, now_in(db))
         (payment_id,) = db.execute("SELECT payment_id FROM chargebacks WHERE id = ?", (chargeback_id,)).fetchone()
         webhooks.enqueue(db, payment_id, "chargeback reversed")
     return bool(done.rowcount)
@@ -233,39 +240,21 @@ def chargebacks_of(db: sqlite3.Connection, payment: payments.Payment) -> list[Ch
 
 
 def platform_balance_cents(db: sqlite3.Connection, profile_id: str, currency: str) -> int:
-    """What the profile holds: paid, less routed, refunded and charged back, plus taken back from organisations.
-
-    Queued refunds have not been taken yet. Fees are not emulated.
-    """
-    (cents,) = db.execute(
-        "SELECT coalesce(sum("
-        " p.amount_cents"
-        " - (SELECT coalesce(sum(amount_cents), 0) FROM routes WHERE payment_id = p.id)"
-        " - (SELECT coalesce(sum(amount_cents), 0) FROM chargebacks"
-        "     WHERE payment_id = p.id AND reversed_at IS NULL)"
-        " - (SELECT coalesce(sum(r.amount_cents), 0) FROM refunds r"
-        "     WHERE r.payment_id = p.id AND r.status IN ('pending', 'processing', 'refunded'))"
-        " + (SELECT coalesce(sum(v.amount_cents), 0) FROM reversals v JOIN refunds r ON r.id = v.refund_id"
-        "     WHERE r.payment_id = p.id AND r.status IN ('pending', 'processing', 'refunded'))"
-        "), 0) FROM payments p WHERE p.profile_id = ? AND p.currency = ? AND p.status = 'paid'",
-        (profile_id, currency),
-    ).fetchone()
-    balance_cents: int = cents
-    return balance_cents
+    """What the profile's organisation has, held or not; queued refunds have not been taken yet."""
+    row = db.execute("SELECT organization_id FROM profiles WHERE id = ?", (profile_id,)).fetchone()
+    return transactions.standing_of(db, row["organization_id"], currency).total_cents
 
 
 def received_by(db: sqlite3.Connection, payment: payments.Payment) -> dict[str, int]:
-    """Organisation → cents of `payment` that it has got and not given back."""
-    rows = db.execute(
-        "SELECT organization_id, sum(cents) AS cents FROM ("
-        " SELECT organization_id, amount_cents AS cents FROM routes WHERE payment_id = :id"
-        " UNION ALL"
-        " SELECT v.organization_id, -v.amount_cents FROM reversals v JOIN refunds r ON r.id = v.refund_id"
-        "  WHERE r.payment_id = :id AND r.status NOT IN ('failed', 'canceled')"
-        ") GROUP BY organization_id ORDER BY organization_id",
-        {"id": payment.id},
-    )
-    return {row["organization_id"]: row["cents"] for row in rows if row["cents"]}
+    """Organisation → cents of `payment` that it has got and has not given back, nor will give to a queued refund."""
+    received = transactions.received_by(db, payment.id, postings.owner_of(db, payment.id))
+    for row in db.execute(
+        "SELECT v.organization_id, v.amount_cents FROM reversals v JOIN refunds r ON r.id = v.refund_id"
+        " WHERE r.payment_id = ? AND r.status = 'queued'",
+        (payment.id,),
+    ):
+        received[row["organization_id"]] = received.get(row["organization_id"], 0) - row["amount_cents"]
+    return {organization_id: cents for organization_id, cents in received.items() if cents > 0}
 
 
 def _read_reversals(

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from marketplace.payments.sandbox import bodies, payments
+from marketplace.payments.sandbox import bodies, organizations, payments, postings, upfront
 from marketplace.payments.sandbox.book import new_id, now_in, stamp
 from marketplace.payments.sandbox.refusals import no_such, unprocessable
-
-#: After that the money falls to the marketplace's own balance.
-ROUTING_TERM = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +25,17 @@ def create(db: sqlite3.Connection, payment: payments.Payment, body: bodies.Body)
     """A share of `payment` routed; it cannot be taken back but by a refund's reversal.
 
     422 unless the payment is paid and younger than 90 days, the organisation is connected and may receive
-    payments, and the share fits in what is neither routed nor refunded nor disputed.
+    payments, and the share fits in what is neither routed nor refunded nor disputed nor the provider's fee.
     """
     now = now_in(db)
     if payment.status != "paid" or payment.ended_at is None:
         raise unprocessable("paymentId", "Only a paid payment can be routed.")
-    if now - payment.ended_at > ROUTING_TERM:
+    if now - payment.ended_at > postings.ROUTING_TERM:
         raise unprocessable("paymentId", "The payment was paid over 90 days ago.")
+    if upfront.of_payment(db, payment.id):
+        raise unprocessable("paymentId", "The payment was routed when it was created.")
     _, amount_cents = bodies.read_amount(body.get("amount"), currency=payment.currency)
-    organization_id = _read_destination(db, body)
+    organization_id = organizations.read_destination(db, body.get("destination"), "destination")
     description = bodies.read_description(body, required=False)
     routable_cents = payments.standing_of(db, payment).routable_cents
     if amount_cents > routable_cents:
@@ -47,6 +46,7 @@ def create(db: sqlite3.Connection, payment: payments.Payment, body: bodies.Body)
         " VALUES (?, ?, ?, ?, ?, ?)",
         (route_id, payment.id, organization_id, amount_cents, description, stamp(now)),
     )
+    postings.routed(db, payment.id, organization_id, amount_cents, now)
     return get(db, payment, route_id)
 
 
@@ -61,21 +61,6 @@ def get(db: sqlite3.Connection, payment: payments.Payment, route_id: str) -> Rou
     if row is None:
         raise no_such("route", route_id)
     return _read(row)
-
-
-def _read_destination(db: sqlite3.Connection, body: bodies.Body) -> str:
-    destination = body.get("destination")
-    if not isinstance(destination, dict) or destination.get("type") != "organization":
-        raise unprocessable("destination", "A route goes to an organisation.")
-    organization_id = destination.get("organizationId")
-    if not isinstance(organization_id, str):
-        raise unprocessable("destination.organizationId", "The organisation is missing.")
-    row = db.execute("SELECT can_receive_payments FROM organizations WHERE id = ?", (organization_id,)).fetchone()
-    if row is None:
-        raise unprocessable("destination.organizationId", "This organisation is not connected.")
-    if not row["can_receive_payments"]:
-        raise unprocessable("destination.organizationId", "This organisation cannot receive payments yet.")
-    return organization_id
 
 
 def _read(row: sqlite3.Row) -> Route:

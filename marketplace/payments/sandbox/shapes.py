@@ -11,6 +11,7 @@ from marketplace.money import Money
 from marketplace.payments.sandbox.payments import METHODS, Payment, Standing
 from marketplace.payments.sandbox.refunds import Chargeback, Refund
 from marketplace.payments.sandbox.routes import Route
+from marketplace.payments.sandbox.upfront import UpfrontRoute
 
 Json = dict[str, Any]
 
@@ -53,8 +54,8 @@ def instant(at: datetime) -> str:
     return at.isoformat(timespec="seconds")
 
 
-def payment(payment: Payment, standing: Standing, links: Links) -> Json:
-    """A payment; what Mollie leaves out in a state is left out here."""
+def payment(payment: Payment, standing: Standing, shares: Sequence[UpfrontRoute], links: Links) -> Json:
+    """A payment with its upfront routes; what Mollie leaves out in a state is left out here."""
     path = f"payments/{payment.id}"
     its_links = {
         "self": links.hal(path),
@@ -80,6 +81,8 @@ def payment(payment: Payment, standing: Standing, links: Links) -> Json:
         its_links["checkout"] = links.page(f"checkout/{payment.id}")
     elif payment.ended_at is not None:
         body[f"{payment.status}At"] = instant(payment.ended_at)
+    if shares:
+        body["routing"] = [upfront_route(share, payment.currency, links) for share in shares]
     if payment.status == "failed":
         body["details"] = {"failureReason": "card_declined"}
     if payment.status == "paid":
@@ -93,6 +96,22 @@ def payment(payment: Payment, standing: Standing, links: Links) -> Json:
         its_links["chargebacks"] = links.hal(f"{path}/chargebacks")
     body["_links"] = its_links
     return body
+
+
+def upfront_route(share: UpfrontRoute, currency: str, links: Links) -> Json:
+    return {
+        "resource": "route",
+        "id": share.id,
+        "mode": "test",
+        "amount": amount(currency, share.amount_cents),
+        "destination": {"type": "organization", "organizationId": share.organization_id},
+        "createdAt": instant(share.created_at),
+        "releaseDate": share.release_on.isoformat() if share.release_on else None,
+        "_links": {
+            "self": links.hal(f"payments/{share.payment_id}/routes/{share.id}"),
+            "payment": links.hal(f"payments/{share.payment_id}"),
+        },
+    }
 
 
 def route(route: Route, currency: str, links: Links) -> Json:

@@ -90,7 +90,7 @@ def test_without_a_known_key_there_is_no_answer(quiet_sandbox: Sandbox, header: 
         ({"locale": "klingon"}, "locale"),
         ({"method": "voucher"}, "method"),
         ({"metadata": {"x": "y" * 1100}}, "metadata"),
-        ({"routing": [{"amount": euros("1.00")}]}, "routing"),
+        ({"routing": [{"amount": euros("1.00")}]}, "routing.0.destination"),
         ({"profileId": "pfl_12345"}, "profileId"),
         ({"lines": "pain"}, "lines"),
         ({"lines": []}, "lines"),

@@ -1,0 +1,115 @@
+"""What each event writes into the book of balance transactions, for everybody whom it concerns."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from marketplace.payments.sandbox.transactions import Cause, give_back, hold, received_by, write
+
+#: After that what was not routed falls to the marketplace's own balance (mollie.md 2.1).
+ROUTING_TERM = timedelta(days=90)
+#: Mollie's days begin and end there.
+MOLLIES_TIME = ZoneInfo("Europe/Amsterdam")
+
+
+def payment_paid(db: sqlite3.Connection, payment_id: str, at: datetime) -> None:
+    """The payment and its fee are on the owner's balance; its routing, if it has one, on the others'.
+
+    Without routing the money is held for routes to come.
+    """
+    payment = _payment(db, payment_id)
+    owner_id, currency, cause = payment["owner_id"], payment["currency"], Cause(payment_id)
+    shares = db.execute("SELECT * FROM upfront_routes WHERE payment_id = ? ORDER BY position", (payment_id,)).fetchall()
+    if not shares:
+        hold(db, owner_id, payment_id, at + ROUTING_TERM)
+    write(db, owner_id, currency, "payment", payment["amount_cents"], at, cause)
+    setup = db.execute("SELECT * FROM setup").fetchone()
+    fee_cents = fee_of(payment["amount_cents"], setup["fee_basis_points"], setup["fee_fixed_cents"])
+    if fee_cents:
+        write(db, owner_id, currency, "payment-fee", -fee_cents, at, cause)
+    for share in shares:
+        if share["release_on"] is not None:
+            midnight = datetime.combine(datetime.fromisoformat(share["release_on"]), time(), MOLLIES_TIME)
+            hold(db, share["organization_id"], payment_id, midnight)
+        write(db, owner_id, currency, "split-payment", -share["amount_cents"], at, cause)
+        write(db, share["organization_id"], currency, "split-payment", share["amount_cents"], at, cause)
+
+
+def fee_of(amount_cents: int, basis_points: int, fixed_cents: int) -> int:
+    """The provider's fee for one payment, half-up."""
+    return (2 * amount_cents * basis_points + 10_000) // 20_000 + fixed_cents
+
+
+def routed(db: sqlite3.Connection, payment_id: str, organization_id: str, cents: int, at: datetime) -> None:
+    """A share of the paid payment went from its owner to the organisation."""
+    payment, cause = _payment(db, payment_id), Cause(payment_id)
+    write(db, payment["owner_id"], payment["currency"], "post-payment-split-payment", -cents, at, cause)
+    write(db, organization_id, payment["currency"], "post-payment-split-payment", cents, at, cause)
+
+
+def refund_taken(db: sqlite3.Connection, refund_id: str, at: datetime) -> None:
+    """The refund left the owner's balance, with what the reversals brought back to it."""
+    refund = db.execute("SELECT * FROM refunds WHERE id = ?", (refund_id,)).fetchone()
+    payment, cause = _payment(db, refund["payment_id"]), Cause(refund["payment_id"], refund_id=refund_id)
+    currency = payment["currency"]
+    reversals = db.execute("SELECT * FROM reversals WHERE refund_id = ? ORDER BY rowid", (refund_id,)).fetchall()
+    for reversal in reversals:
+        cents = reversal["amount_cents"]
+        write(db, reversal["organization_id"], currency, "platform-payment-refund", -cents, at, cause)
+        write(db, payment["owner_id"], currency, "refund-compensation", cents, at, cause)
+    write(db, payment["owner_id"], currency, "refund", -refund["amount_cents"], at, cause)
+
+
+def refund_returned(db: sqlite3.Connection, refund_id: str, at: datetime) -> None:
+    """The refund did not arrive, and everybody has back what it took; nothing if it was still queued."""
+    give_back(db, at, refund_id=refund_id)
+
+
+def charged_back(db: sqlite3.Connection, chargeback_id: str, at: datetime) -> None:
+    """The bank's sum left the owner's balance; whoever was routed to upfront makes up for it where Mollie says so.
+
+    One organisation compensates up to what it got; several do, each with all that it got, only when the whole payment
+    was charged back (mollie.md 2.2). That delayed routes are never taken back is an assumption.
+    """
+    chargeback = db.execute("SELECT * FROM chargebacks WHERE id = ?", (chargeback_id,)).fetchone()
+    payment_id, cents = chargeback["payment_id"], chargeback["amount_cents"]
+    payment, cause = _payment(db, payment_id), Cause(payment_id, chargeback_id=chargeback_id)
+    upfront = db.execute("SELECT 1 FROM upfront_routes WHERE payment_id = ?", (payment_id,)).fetchone()
+    received = received_by(db, payment_id, payment["owner_id"]) if upfront else {}
+    if len(received) > 1 and cents < payment["amount_cents"]:
+        received = {}
+    for organization_id, got_cents in received.items():
+        compensation_cents = min(got_cents, cents)
+        write(
+            db,
+            organization_id,
+            payment["currency"],
+            "platform-payment-chargeback",
+            -compensation_cents,
+            at,
+            cause,
+        )
+        write(db, payment["owner_id"], payment["currency"], "chargeback-compensation", compensation_cents, at, cause)
+    write(db, payment["owner_id"], payment["currency"], "chargeback", -cents, at, cause)
+
+
+def chargeback_reversed(db: sqlite3.Connection, chargeback_id: str, at: datetime) -> None:
+    """The dispute is won, and everybody has back what it took."""
+    give_back(db, at, chargeback_id=chargeback_id)
+
+
+def owner_of(db: sqlite3.Connection, payment_id: str) -> str:
+    """The organisation whose payment it is."""
+    owner_id: str = _payment(db, payment_id)["owner_id"]
+    return owner_id
+
+
+def _payment(db: sqlite3.Connection, payment_id: str) -> sqlite3.Row:
+    row: sqlite3.Row = db.execute(
+        "SELECT p.*, f.organization_id AS owner_id FROM payments p JOIN profiles f ON f.id = p.profile_id"
+        " WHERE p.id = ?",
+        (payment_id,),
+    ).fetchone()
+    return row
