@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from sqlalchemy import create_engine, make_url, text
 
+from bench.ledger import measure_ledger
 from bench.pages import measure_growth, measure_pages
 from bench.pairs import measure_pairs
 from bench.placing import measure_placing
@@ -49,11 +50,14 @@ def _hall(url: str, name: str, folder: Path) -> Hall:
     )
 
 
+PARTS = ("pages", "placing", "rush", "ledger", "rounds")
+
+
 @click.command()
-@click.option("--only", type=click.Choice(["pages", "placing", "rush", "rounds"]), multiple=True, help="Parts of it.")
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="Parts of it.")
 def main(only: tuple[str, ...]) -> None:
     """Measure; each line says the figure, the bar, and both sides of a ratio."""
-    parts = only or ("pages", "placing", "rush", "rounds")
+    parts = only or PARTS
     report = Report()
     with tempfile.TemporaryDirectory(prefix="bench") as name:
         folder = Path(name)
@@ -61,6 +65,10 @@ def main(only: tuple[str, ...]) -> None:
         try:
             if set(parts) & {"pages", "placing", "rush"}:
                 _measure_with_database(start_embedded(postgres), folder, parts, report)
+            if "ledger" in parts:
+                books = _hall(start_embedded(postgres), "bench_ledger", folder)
+                measure_ledger(books.database, report)
+                books.database.close()
             if "rounds" in parts:
                 _with_shared("rounds", report, lambda at: measure_planning(at, folder, report))
         finally:

@@ -36,7 +36,7 @@ SELECT n.number, n.posting_id, n.booked_on, n.hash, p.key, e.sum_cents,
 FROM numbered n
 LEFT JOIN ledger_posting p ON p.id = n.posting_id AND p.id BETWEEN :first_id AND :last_id
 LEFT JOIN (
-  SELECT posting_id, sum(amount) AS sum_cents,
+  SELECT posting_id, sum(amount)::bigint AS sum_cents,
     json_agg(json_build_array(account, amount) ORDER BY account COLLATE "C", amount) AS entries
   FROM ledger_entry WHERE posting_id BETWEEN :first_id AND :last_id GROUP BY posting_id
 ) e ON e.posting_id = n.posting_id
