@@ -107,6 +107,10 @@ class Sandbox:
     def revoke_token(self, token: str = TOKEN) -> None:
         self.control("DELETE", f"access-tokens/{token}")
 
+    def set_fee(self, basis_points: int, fixed_cents: int) -> None:
+        """What the provider keeps of each payment from now on; 180 and 25 are a European card's."""
+        self.control("POST", "fee", {"basisPoints": basis_points, "fixedCents": fixed_cents})
+
     def advance_clock(self, seconds: float) -> None:
         self.control("POST", "clock", {"advance_seconds": seconds})
 

@@ -14,6 +14,7 @@ import click
 from marketplace.payments.sandbox.accounts import Application
 from marketplace.payments.sandbox.app import DEFAULT_KEY, DEFAULT_MERCHANT, Options
 from marketplace.payments.sandbox.organizations import read_file
+from marketplace.payments.sandbox.postings import NO_FEE, Fee
 from marketplace.payments.sandbox.server import Server, raise_interrupt
 
 
@@ -43,6 +44,22 @@ from marketplace.payments.sandbox.server import Server, raise_interrupt
     envvar="SANDBOX_ACCESS_TOKENS",
     help="Opens everything that the first key's organisation has.",
 )
+@click.option(
+    "--fee-basis-points",
+    type=click.IntRange(0, 10_000),
+    default=NO_FEE.basis_points,
+    envvar="SANDBOX_FEE_BASIS_POINTS",
+    show_default=True,
+    help="What the provider keeps of each payment, in hundredths of a per cent; European cards cost 180.",
+)
+@click.option(
+    "--fee-fixed-cents",
+    type=click.IntRange(min=0),
+    default=NO_FEE.fixed_cents,
+    envvar="SANDBOX_FEE_FIXED_CENTS",
+    show_default=True,
+    help="And a fixed sum; European cards cost 25.",
+)
 @click.option("--merchant", default=DEFAULT_MERCHANT, envvar="SANDBOX_MERCHANT", help="Named on the payment page.")
 @click.option("--public-url", default=None, envvar="SANDBOX_PUBLIC_URL", help="Where browsers find it.")
 @click.option(
@@ -68,6 +85,8 @@ def main(
     time_factor: float,
     keys: tuple[str, ...],
     access_tokens: tuple[str, ...],
+    fee_basis_points: int,
+    fee_fixed_cents: int,
     merchant: str,
     public_url: str | None,
     organizations: Path | None,
@@ -83,7 +102,15 @@ def main(
         connected = read_file(organizations) if organizations else ()
         application = Application(client_id, client_secret, redirect_uris) if client_id else None
         options = Options(
-            book.absolute(), keys, merchant, time_factor, public_url or None, connected, application, access_tokens
+            book=book.absolute(),
+            keys=keys,
+            merchant=merchant,
+            time_factor=time_factor,
+            public_url=public_url or None,
+            organizations=connected,
+            application=application,
+            access_tokens=access_tokens,
+            fee=Fee(fee_basis_points, fee_fixed_cents),
         )
         server = Server(options, port)
     except (OSError, ValueError, sqlite3.Error) as error:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from marketplace.payments.sandbox.api_balances import api_balances
 from marketplace.payments.sandbox.api_methods import api_methods
 from marketplace.payments.sandbox.api_payments import api_payments
 from marketplace.payments.sandbox.api_refunds import api_refunds
 from marketplace.payments.sandbox.oauth import oauth
 from marketplace.payments.sandbox.onboarding import onboarding
 
-BLUEPRINTS = (api_payments, api_refunds, api_methods, onboarding, oauth)
+BLUEPRINTS = (api_payments, api_refunds, api_methods, api_balances, onboarding, oauth)

@@ -23,6 +23,7 @@ from marketplace.payments.sandbox.faults import Faults
 from marketplace.payments.sandbox.idempotency import Turns
 from marketplace.payments.sandbox.operations import HAL
 from marketplace.payments.sandbox.organizations import Organization, connect
+from marketplace.payments.sandbox.postings import NO_FEE, Fee, set_fee
 from marketplace.payments.sandbox.refusals import ApiRefusal
 from marketplace.payments.sandbox.server_state import ServerState, state_of
 from marketplace.payments.sandbox.shapes import Profile
@@ -43,7 +44,7 @@ class Options:
     Mollie's waits between call-backs and between the states of a refund. `public_url` is where browsers find the
     sandbox when that is not where the API's caller finds it. `organizations` are connected from the start.
     `application` may ask merchants for their consent. Each of `access_tokens` opens everything that the first key's
-    organisation has.
+    organisation has. `fee` is what the provider keeps of each payment from now on.
     """
 
     book: Path
@@ -54,6 +55,7 @@ class Options:
     organizations: tuple[Organization, ...] = ()
     application: Application | None = None
     access_tokens: tuple[str, ...] = ()
+    fee: Fee = NO_FEE
 
     def __post_init__(self) -> None:
         """ValueError unless the keys are test keys: a real key has no business here."""
@@ -79,6 +81,7 @@ def create_sandbox(options: Options) -> Flask:
     with book.transaction() as db:
         for profile in profiles.values():
             credentials.register_profile(db, profile)
+        set_fee(db, options.fee)
         for token in options.access_tokens:
             credentials.issue(db, token, profiles[options.keys[0]].organization_id, credentials.SCOPES)
         for organization in options.organizations:

@@ -18,6 +18,7 @@ from marketplace.payments.sandbox import (
     upfront,
 )
 from marketplace.payments.sandbox.book import advance_clock, now_in
+from marketplace.payments.sandbox.postings import Fee, set_fee
 from marketplace.payments.sandbox.refusals import ApiRefusal, no_such, unprocessable
 from marketplace.payments.sandbox.server_state import state_of
 from marketplace.payments.sandbox.shapes import instant
@@ -68,6 +69,20 @@ def revoke_access_token(token: str) -> Response:
         if not credentials.revoke(db, token):
             raise no_such("access token", token)
     return jsonify(token=token)
+
+
+@controls.post("/fee")
+def change_fee() -> Response:
+    """{"basisPoints", "fixedCents"}: what the provider keeps of each payment from now on."""
+    body = bodies.read_json(request.get_data())
+    basis_points, fixed_cents = body.get("basisPoints"), body.get("fixedCents")
+    if type(basis_points) is not int or not 0 <= basis_points <= 10_000:
+        raise unprocessable("basisPoints", "From 0 to 10000.")
+    if type(fixed_cents) is not int or fixed_cents < 0:
+        raise unprocessable("fixedCents", "From 0.")
+    with state_of(current_app).book.transaction() as db:
+        set_fee(db, Fee(basis_points, fixed_cents))
+    return jsonify(basisPoints=basis_points, fixedCents=fixed_cents)
 
 
 @controls.post("/clock")
@@ -174,7 +189,9 @@ def show_book() -> Response:
                 db,
                 "SELECT o.id, o.name, o.can_receive_payments,"
                 " (SELECT coalesce(sum(amount_cents), 0) FROM balance_transactions WHERE organization_id = o.id)"
-                " AS balance_cents"
+                " AS balance_cents,"
+                " (SELECT coalesce(sum(held_cents), 0) FROM balance_transactions WHERE organization_id = o.id)"
+                " AS held_cents"
                 " FROM organizations o ORDER BY o.id",
             ),
             webhooks=_rows(

@@ -38,12 +38,13 @@ class Call:
     """One authenticated call, with the book open for it.
 
     `profiles` are those whose test payments it sees: the key's own one; with a token all of its organisation, or
-    those that the call names, but none in live mode, where the sandbox has nothing.
+    those that the call names, but none in live mode, where the sandbox has nothing: unless `is_test`.
     """
 
     db: sqlite3.Connection
     credential: Credential
     profiles: frozenset[str]
+    is_test: bool
     body: bodies.Body
     links: shapes.Links
     time_factor: float
@@ -61,7 +62,7 @@ class Call:
 
     def page_path(self, path: str, **query: object) -> str:
         """The path of another page of a list, which the same caller can follow."""
-        if self.credential.is_token and self.profiles:
+        if self.credential.is_token and self.is_test:
             query["testmode"] = "true"
         return f"{path}?{urlencode(query)}"
 
@@ -114,8 +115,10 @@ def _perform(
                 replay = Response(former[1], status=former[0], content_type=HAL)
                 replay.headers["Idempotent-Replayed"] = "true"
                 return replay
-        profiles = _visible_profiles(db, credential, body)
-        status, answer = view(Call(db, credential, profiles, body, links_of(state), state.time_factor), **ids)
+        is_test = not credential.is_token or body.get("testmode") is True or request.args.get("testmode") == "true"
+        profiles = _visible_profiles(db, credential, body) if is_test else frozenset()
+        call = Call(db, credential, profiles, is_test, body, links_of(state), state.time_factor)
+        status, answer = view(call, **ids)
         text = "" if answer is None else json.dumps(answer)
         if idempotency_key:
             idempotency.remember(db, credential.secret, idempotency_key, fingerprint, status, text)
@@ -146,8 +149,6 @@ def _visible_profiles(db: sqlite3.Connection, credential: Credential, body: bodi
             if member in body or member in request.args:
                 raise unprocessable(member, f"With an API key there is no {member}: the key says it.")
         return frozenset({credential.profile.id})
-    if body.get("testmode") is not True and request.args.get("testmode") != "true":
-        return frozenset()
     owned = frozenset(profile.id for profile in credentials.profiles_of(db, credential.organization_id))
     named = request.args.get("profileId")
     if named is None:

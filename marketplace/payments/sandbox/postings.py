@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,31 @@ from marketplace.payments.sandbox.transactions import Cause, give_back, hold, re
 ROUTING_TERM = timedelta(days=90)
 #: Mollie's days begin and end there.
 MOLLIES_TIME = ZoneInfo("Europe/Amsterdam")
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """What the provider keeps of each payment: a share, in hundredths of a per cent, and a fixed sum."""
+
+    basis_points: int
+    fixed_cents: int
+
+    def on(self, amount_cents: int) -> int:
+        """The fee in cents, half-up."""
+        return (2 * amount_cents * self.basis_points + 10_000) // 20_000 + self.fixed_cents
+
+
+NO_FEE = Fee(0, 0)
+
+
+def set_fee(db: sqlite3.Connection, fee: Fee) -> None:
+    """Payments that are paid from now on cost that."""
+    db.execute("UPDATE setup SET fee_basis_points = ?, fee_fixed_cents = ?", (fee.basis_points, fee.fixed_cents))
+
+
+def fee_in(db: sqlite3.Connection) -> Fee:
+    row = db.execute("SELECT * FROM setup").fetchone()
+    return Fee(row["fee_basis_points"], row["fee_fixed_cents"])
 
 
 def payment_paid(db: sqlite3.Connection, payment_id: str, at: datetime) -> None:
@@ -25,8 +51,7 @@ def payment_paid(db: sqlite3.Connection, payment_id: str, at: datetime) -> None:
     if not shares:
         hold(db, owner_id, payment_id, at + ROUTING_TERM)
     write(db, owner_id, currency, "payment", payment["amount_cents"], at, cause)
-    setup = db.execute("SELECT * FROM setup").fetchone()
-    fee_cents = fee_of(payment["amount_cents"], setup["fee_basis_points"], setup["fee_fixed_cents"])
+    fee_cents = fee_in(db).on(payment["amount_cents"])
     if fee_cents:
         write(db, owner_id, currency, "payment-fee", -fee_cents, at, cause)
     for share in shares:
@@ -35,11 +60,6 @@ def payment_paid(db: sqlite3.Connection, payment_id: str, at: datetime) -> None:
             hold(db, share["organization_id"], payment_id, midnight)
         write(db, owner_id, currency, "split-payment", -share["amount_cents"], at, cause)
         write(db, share["organization_id"], currency, "split-payment", share["amount_cents"], at, cause)
-
-
-def fee_of(amount_cents: int, basis_points: int, fixed_cents: int) -> int:
-    """The provider's fee for one payment, half-up."""
-    return (2 * amount_cents * basis_points + 10_000) // 20_000 + fixed_cents
 
 
 def routed(db: sqlite3.Connection, payment_id: str, organization_id: str, cents: int, at: datetime) -> None:
