@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from marketplace.ledger.closing import TURNOVER, Turnover, added
-from marketplace.ledger.models import Closing, Seal
+from marketplace.ledger.models import Closing, Seal, Unsealed
 from marketplace.ledger.rules import NOTHING, Period, Sums, closing_text, link, periods_ending_with
 from marketplace.ledger.sealing import INSTANT, POSTING_TEXTS
 from marketplace.money import Money
@@ -221,6 +221,18 @@ def _written(turnover: tuple[int, int]) -> str:
 # --- All of it ---------------------------------------------------------------------------------------------------
 
 
+def contradicted(session: Session, kept: Place) -> Iterator[str]:
+    """A sentence if the book does not have the number and hash that somebody kept elsewhere: it was written anew."""
+    found = session.scalar(select(Seal.hash).where(Seal.number == kept.number))
+    if found != kept.hash:
+        yield f"number {kept.number} has not the hash that was kept: the book was written anew since"
+
+
+def waiting_qty(session: Session) -> int:
+    """How many postings wait for their seal: those of the last minute, while a worker runs."""
+    return session.scalar(select(func.count()).select_from(Unsealed)) or 0
+
+
 def work_qty(session: Session) -> int:
     """What `everything_broken` tells its `advance` in all, about."""
     return last_seal(session).number + last_closed(session).number
@@ -228,6 +240,8 @@ def work_qty(session: Session) -> int:
 
 def everything_broken(session: Session, *, advance: Advance = int) -> Iterator[str]:
     """A sentence for each thing that is wrong with the book, from its first posting to now; by reading it all."""
+    # Reading a whole table may take longer than a page's statement may.
+    session.execute(text("SET LOCAL statement_timeout = '10min'"))
     # The closings first: what is sealed and closed while we read lies behind `until`.
     made = closings(session)
     until = last_seal(session)

@@ -35,8 +35,8 @@ def test_a_right_book_is_said_to_be_right(app: Flask, book: Database) -> None:
     lines = answer.stdout.splitlines()
     assert lines[0].split() == ["holding", "3.00"]
     assert lines[1].split() == ["merchant:m1", "-3.00"]
-    assert re.fullmatch(r"sealed until number 2, [0-9a-f]{64}; closed until number 1", lines[2])
-    assert lines[3] == "2 accounts, sum 0, 0 things wrong"
+    assert re.fullmatch(r"sealed until 2:[0-9a-f]{64}, closed until 1, waiting: 0", lines[2])
+    assert lines[3] == "2 accounts, sum 0, things wrong: 0"
 
 
 def test_an_empty_book_is_right(app: Flask) -> None:
@@ -61,7 +61,29 @@ def test_what_is_wrong_is_said_with_its_place_and_the_exit_code(app: Flask, chan
     change("UPDATE ledger_posting SET actor = 'test' WHERE id = 2")
     assert answer.exit_code == 1
     assert answer.stderr == "number 2: posting two or its seal is not what was sealed\n"
-    assert answer.stdout.endswith("2 accounts, sum 0, 1 things wrong\n")
+    assert answer.stdout.endswith("2 accounts, sum 0, things wrong: 1\n")
+
+
+def test_a_line_that_was_kept_elsewhere_is_compared(app: Flask, book: Database) -> None:
+    """As after a forgery of everything, which leaves a book without a fault of its own."""
+    run = app.test_cli_runner().invoke
+    printed = re.search("[0-9]+:[0-9a-f]{64}", run(args=["ledger", "check"]).stdout)
+    assert printed is not None
+    right, forged = printed.group(), f"2:{'ab' * 32}"
+    assert run(args=["ledger", "check", "--kept", right]).exit_code == 0
+    answer = run(args=["ledger", "check", "--kept", right, "--kept", forged, "--kept", f"3:{'ab' * 32}"])
+    assert answer.exit_code == 1
+    assert answer.stderr.splitlines() == [
+        "number 2 has not the hash that was kept: the book was written anew since",
+        "number 3 has not the hash that was kept: the book was written anew since",
+    ]
+
+
+@pytest.mark.parametrize("kept", ["2", "2:ab", "x:" + "ab" * 32, "2:" + "AB" * 32])
+def test_what_was_never_printed_is_refused(app: Flask, kept: str) -> None:
+    answer = app.test_cli_runner().invoke(args=["ledger", "check", "--kept", kept])
+    assert answer.exit_code == 2
+    assert "is not a number, a colon and 64 hexadecimal digits" in answer.stderr
 
 
 def _check(database: Database, folder: Path, stderr: int) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,8 @@ import json
 from datetime import date
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from marketplace.db import Database
@@ -141,3 +142,12 @@ def test_the_hash_is_the_same_in_whatever_zone_the_session_lives(session: Sessio
         ' "2026-11-24T09:00:00.000000Z", "test", [["holding", 100], ["residents:unmatched", -100]]]'
     )
     assert session.scalars(select(Seal.hash)).one() == hashlib.sha256(bytes(32) + content.encode()).digest()
+
+
+def test_control_two_who_read_the_last_number_want_the_same_next_one(empty_database: Database) -> None:
+    """What the lock spares us, and the wall behind it."""
+    write_at_once(empty_database, ("a", utc(24), 100), ("b", utc(24), 100))
+    numbered = insert(Seal).values(number=1, booked_on=date(2026, 11, 24), sealed_at=utc(24), hash=bytes(32))
+    with pytest.raises(IntegrityError, match="pk_ledger_seal"), empty_database.reading() as session:
+        session.execute(numbered.values(posting_id=1))
+        session.execute(numbered.values(posting_id=2))
