@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
-from marketplace.payments.sandbox import transactions
+from marketplace.payments.sandbox import methods, transactions
 from marketplace.payments.sandbox.book import stamp
 from marketplace.payments.sandbox.refusals import no_such
 
@@ -96,7 +96,8 @@ def _read(
     db: sqlite3.Connection, balance: Balance, position: int | None, before: str | None, limit: int
 ) -> list[Transaction]:
     rows = db.execute(
-        "SELECT t.*, p.request AS payment_request, f.organization_id AS owner_id, r.description AS refund_description"
+        "SELECT t.*, p.request AS payment_request,"
+        " p.amount_cents AS paid_cents, f.organization_id AS owner_id, r.description AS refund_description"
         " FROM balance_transactions t"
         " LEFT JOIN payments p ON p.id = t.payment_id LEFT JOIN profiles f ON f.id = p.profile_id"
         " LEFT JOIN refunds r ON r.id = t.refund_id"
@@ -116,13 +117,14 @@ def _read(
 
 def _transaction(row: sqlite3.Row) -> Transaction:
     request = json.loads(row["payment_request"]) if row["payment_request"] else {}
+    method = methods.used_for(request["method"], row["currency"], row["paid_cents"]) if request else ""
     return Transaction(
         id=row["id"],
         kind=row["type"],
         currency=row["currency"],
         amount_cents=row["amount_cents"],
         held_cents=row["held_cents"],
-        method=request.get("method") or "creditcard",
+        method=method,
         payment_id=row["payment_id"],
         payment_description=request.get("description"),
         payment_owner_id=row["owner_id"],

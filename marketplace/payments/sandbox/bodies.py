@@ -15,8 +15,6 @@ Body = Mapping[str, Any]
 
 #: Currencies with two decimals, enough to show what the marketplace does with a payment that is not in euros.
 CURRENCIES = frozenset({"CHF", "EUR", "GBP", "USD"})
-#: The default limit of a card payment (mollie.md 2.6).
-CARD_MAXIMUM_CENTS = 1_000_000
 DESCRIPTION_MAXIMUM_CHARS = 255
 METADATA_MAXIMUM_BYTES = 1024
 

@@ -6,25 +6,14 @@ import json
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from marketplace.payments.sandbox import bodies, postings, upfront, webhooks
+from marketplace.payments.sandbox import bodies, methods, postings, upfront, webhooks
 from marketplace.payments.sandbox.book import new_id, now_in, stamp
 from marketplace.payments.sandbox.refusals import no_such, unprocessable
 
-#: A card session lasts 15 minutes, a bank transfer 14 days (mollie.md 2.3).
-CARD_SESSION = timedelta(minutes=15)
-TRANSFER_TERM = timedelta(days=14)
-
 OUTCOMES = ("paid", "failed", "canceled", "expired")
-METHODS = {
-    "creditcard": "Carte bancaire",
-    "applepay": "Apple Pay",
-    "paypal": "PayPal",
-    "bancontact": "Bancontact",
-    "banktransfer": "Virement",
-}
 # fmt: off
 LOCALES = frozenset({
     "ca_ES", "cs_CZ", "da_DK", "de_AT", "de_CH", "de_DE", "de_LU", "el_GR", "en_BE", "en_GB", "en_NL", "en_US",
@@ -98,8 +87,6 @@ class Standing:
 def create(db: sqlite3.Connection, profile_id: str, body: bodies.Body) -> Payment:
     """An open payment as `body` asks; 422 as Mollie would."""
     currency, amount_cents = bodies.read_amount(body.get("amount"))
-    if amount_cents > bodies.CARD_MAXIMUM_CENTS:
-        raise unprocessable("amount", "The amount is over the maximum of every method.")
     bodies.read_description(body, required=True)
     bodies.check_page_url(body, "redirectUrl", required=True)
     bodies.check_page_url(body, "cancelUrl", required=False)
@@ -107,7 +94,7 @@ def create(db: sqlite3.Connection, profile_id: str, body: bodies.Body) -> Paymen
     bodies.check_metadata(body)
     bodies.check_lines(body.get("lines"), currency, amount_cents)
     _check_locale(body)
-    method = _method_of(body)
+    method = methods.read_choice(body.get("method"), currency, amount_cents)
     shares = upfront.read(db, body, currency, amount_cents, method)
     now = now_in(db)
     payment_id = new_id("tr_")
@@ -118,7 +105,7 @@ def create(db: sqlite3.Connection, profile_id: str, body: bodies.Body) -> Paymen
         "amount_cents": amount_cents,
         "request": json.dumps({**{k: body[k] for k in KEPT if k in body}, "method": method}),
         "created_at": stamp(now),
-        "expires_at": stamp(now + (TRANSFER_TERM if method == "banktransfer" else CARD_SESSION)),
+        "expires_at": stamp(now + methods.session_of(method)),
     }
     db.execute(
         "INSERT INTO payments (id, profile_id, status, currency, amount_cents, request, created_at, expires_at)"
@@ -257,16 +244,6 @@ def _read(row: sqlite3.Row) -> Payment:
         expires_at=datetime.fromisoformat(row["expires_at"]),
         ended_at=datetime.fromisoformat(row["ended_at"]) if row["ended_at"] else None,
     )
-
-
-def _method_of(body: bodies.Body) -> str | None:
-    """The preset method: none unless exactly one is named."""
-    wanted = body.get("method")
-    named = [] if wanted is None else wanted if isinstance(wanted, list) else [wanted]
-    for method in named:
-        if not isinstance(method, str) or method not in METHODS:
-            raise unprocessable("method", "This method is not enabled.")
-    return named[0] if len(named) == 1 else None
 
 
 def _check_locale(body: bodies.Body) -> None:

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from marketplace.money import Money
-from marketplace.payments.sandbox.payments import METHODS, Payment, Standing
+from marketplace.payments.sandbox import methods
+from marketplace.payments.sandbox.payments import Payment, Standing
 from marketplace.payments.sandbox.refunds import Chargeback, Refund
 from marketplace.payments.sandbox.routes import Route
 from marketplace.payments.sandbox.upfront import UpfrontRoute
@@ -71,10 +72,12 @@ def payment(payment: Payment, standing: Standing, shares: Sequence[UpfrontRoute]
         "metadata": None,
         **payment.request,
         "status": payment.status,
-        "method": payment.method or ("creditcard" if payment.status in ("paid", "failed") else None),
+        "method": payment.method,
         "profileId": payment.profile_id,
         "sequenceType": "oneoff",
     }
+    if payment.status in ("paid", "failed"):
+        body["method"] = methods.used_for(payment.method, payment.currency, payment.amount_cents)
     if payment.status == "open":
         body["isCancelable"] = payment.is_cancelable
         body["expiresAt"] = instant(payment.expires_at)
@@ -190,23 +193,6 @@ def list_page(name: str, items: Sequence[Json], links: Links, path: str, next_pa
     body["_links"]["previous"] = None
     body["_links"]["next"] = links.hal(next_path) if next_path else None
     return body
-
-
-def method(method_id: str, links: Links) -> Json:
-    picture = f"{links.public}/static/icon.svg"
-    return {
-        "resource": "method",
-        "id": method_id,
-        "description": METHODS[method_id],
-        "minimumAmount": amount("EUR", 1),
-        "maximumAmount": amount("EUR", 1_000_000),
-        "image": {"size1x": picture, "size2x": picture, "svg": picture},
-        "status": "activated",
-        "_links": {
-            "self": links.hal(f"methods/{method_id}"),
-            "documentation": links.documentation("get-method"),
-        },
-    }
 
 
 def organization(organization_id: str, name: str, links: Links) -> Json:
