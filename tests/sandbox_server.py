@@ -111,6 +111,11 @@ class Sandbox:
         """What the provider keeps of each payment from now on; 180 and 25 are a European card's."""
         self.control("POST", "fee", {"basisPoints": basis_points, "fixedCents": fixed_cents})
 
+    def pay_out(self) -> str:
+        """The provider pays the first key's organisation what is available; the settlement's id."""
+        settlement_id: str = self.control("POST", "settlements", {})["id"]
+        return settlement_id
+
     def advance_clock(self, seconds: float) -> None:
         self.control("POST", "clock", {"advance_seconds": seconds})
 

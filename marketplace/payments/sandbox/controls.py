@@ -15,6 +15,7 @@ from marketplace.payments.sandbox import (
     payments,
     refunds,
     routes,
+    settlements,
     upfront,
 )
 from marketplace.payments.sandbox.book import advance_clock, now_in
@@ -83,6 +84,20 @@ def change_fee() -> Response:
     with state_of(current_app).book.transaction() as db:
         set_fee(db, Fee(basis_points, fixed_cents))
     return jsonify(basisPoints=basis_points, fixedCents=fixed_cents)
+
+
+@controls.post("/settlements")
+def pay_out() -> Response:
+    """{"organizationId"?}: the provider pays out what is available; to the first key's organisation by default."""
+    state = state_of(current_app)
+    platform_id = next(iter(state.profiles.values())).organization_id
+    organization_id = bodies.read_json(request.get_data()).get("organizationId", platform_id)
+    if not isinstance(organization_id, str):
+        raise unprocessable("organizationId", "As in 'org_1234567'.")
+    with state.book.transaction() as db:
+        lifecycle.catch_up(db, state.time_factor)
+        settlement_id = settlements.pay_out(db, organization_id)
+    return jsonify(id=settlement_id)
 
 
 @controls.post("/clock")

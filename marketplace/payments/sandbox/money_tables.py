@@ -70,4 +70,14 @@ CREATE TRIGGER IF NOT EXISTS transactions_stay BEFORE UPDATE ON balance_transact
     BEGIN SELECT RAISE(ABORT, 'a balance transaction stands for ever'); END;
 CREATE TRIGGER IF NOT EXISTS transactions_stay_there BEFORE DELETE ON balance_transactions
     BEGIN SELECT RAISE(ABORT, 'a balance transaction stands for ever'); END;
+
+CREATE TABLE IF NOT EXISTS settlements (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    reference TEXT NOT NULL UNIQUE,
+    organization_id TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    amount_cents INTEGER NOT NULL CHECK (amount_cents > 0),
+    settled_at TEXT NOT NULL
+);
 """
