@@ -68,6 +68,17 @@ RULES = (
         "JOIN orders o ON o.code = p.reference WHERE sh.state IN ('due', 'sending', 'unknown', 'routed') "
         "AND o.payment_id IS DISTINCT FROM p.id",
     ),
+    (
+        "I10 more pieces refunded than bought",
+        "SELECT l.id FROM order_line l JOIN refunded_line r ON r.order_line_id = l.id "
+        "GROUP BY l.id HAVING sum(r.qty) > l.qty OR sum(r.amount) > l.unit_price * l.qty "
+        "OR sum(r.commission) > l.commission",
+    ),
+    (
+        "I10 the refund of an order is not that of its lines",
+        "SELECT o.id FROM order_refund o JOIN refunded_line l ON l.order_refund_id = o.id "
+        "LEFT JOIN refund r ON r.id = o.refund_id GROUP BY o.id, r.id HAVING sum(l.amount) <> coalesce(r.amount, 0)",
+    ),
 )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import BigInteger, Select, func, select, type_coerce
 from sqlalchemy.orm import Session
 
-from basket.models import Order, OrderEvent, OrderLine, SubOrder
+from basket import shortages
+from basket.models import Order, OrderEvent, OrderLine, OrderRefund, RefundedLine, SubOrder
 from basket.rules import initials
 from marketplace.clock import local_day, local_instant
 from marketplace.delivery.models import Booking, Parcel
 from marketplace.errors import NotFound
-from marketplace.money import Money
+from marketplace.money import ZERO, Money
 from merchants.kinds import get_kind
 from merchants.models import Merchant, Shop, Variant
 
@@ -63,15 +64,16 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class PackLine:
-    """One product to put into the parcel."""
+    """One product to put into the parcel; `missing_qty` pieces of it were reported missing and are not in `qty`."""
 
+    id: int
     reference: str
     name: str
     label: str
     drawing: str
     product_id: int
     qty: int
-    total: Money
+    missing_qty: int
     cold: str
 
 
@@ -83,7 +85,10 @@ class SheetEvent:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A sub-order as its shop works on it. Parcel `number` of `parcels_qty`: how many travel to this household."""
+    """A sub-order as its shop works on it. Parcel `number` of `parcels_qty`: how many travel to this household.
+
+    `goods` and `commission` are those of the sale; `refunded` and `commission_back` what was undone of it since.
+    """
 
     id: int
     code: str
@@ -96,6 +101,8 @@ class Sheet:
     shortage: str
     goods: Money
     commission: Money
+    refunded: Money
+    commission_back: Money
     parcel_number: int
     parcels_qty: int
     lines: tuple[PackLine, ...]
@@ -107,7 +114,12 @@ class Sheet:
 
     @property
     def shops_share(self) -> Money:
-        return self.goods - self.commission
+        return self.goods - self.commission - self.refunded + self.commission_back
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether the shop can still say that something is missing."""
+        return self.state in shortages.STATES
 
 
 def todays_work(session: Session, *, shop_ids: frozenset[int], now: datetime) -> Work:
@@ -149,6 +161,8 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
         raise NotFound()
     sub_order, order, slug = row
     number, parcels_qty = _parcel(session, order, slug)
+    missing = shortages.refunded_lines(session, sub_order.id)
+    refunded, commission_back = _undone(session, sub_order.id)
     lines = session.execute(
         select(OrderLine, Variant.product_id)
         .join(Variant, OrderLine.variant_id == Variant.id)
@@ -171,23 +185,39 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
         shortage=order.shortage,
         goods=sub_order.goods,
         commission=sub_order.commission,
+        refunded=refunded,
+        commission_back=commission_back,
         parcel_number=number,
         parcels_qty=parcels_qty,
         lines=tuple(
             PackLine(
+                id=line.id,
                 reference=line.reference,
                 name=line.name,
                 label=line.label,
                 drawing=line.drawing,
                 product_id=product_id,
-                qty=line.qty,
-                total=line.total,
+                qty=line.qty - missing.get(line.id, (0, ZERO))[0],
+                missing_qty=missing.get(line.id, (0, ZERO))[0],
                 cold=get_kind(line.kind, day).cold,
             )
             for line, product_id in lines
         ),
         events=tuple(SheetEvent(at, event) for at, event in events),
     )
+
+
+def _undone(session: Session, sub_order_id: int) -> tuple[Money, Money]:
+    """(what was refunded of a part at its merchant's expense, the commission within it)."""
+    row = session.execute(
+        select(
+            func.coalesce(func.sum(type_coerce(RefundedLine.amount, BigInteger)), 0),
+            func.coalesce(func.sum(type_coerce(RefundedLine.commission, BigInteger)), 0),
+        )
+        .join(OrderRefund, RefundedLine.order_refund_id == OrderRefund.id)
+        .where(OrderRefund.sub_order_id == sub_order_id, OrderRefund.liable == "merchant")
+    ).one()
+    return Money(int(row[0])), Money(int(row[1]))
 
 
 def address_of_shop(session: Session, sub_order_id: int) -> tuple[int, str]:
@@ -214,8 +244,14 @@ def _parcel(session: Session, order: Order, slug: str) -> tuple[int, int]:
 
 
 def _parts() -> Select[SubOrder, Order, str, int]:
+    missing_qty = (
+        select(func.coalesce(func.sum(RefundedLine.qty), 0))
+        .join(OrderRefund, RefundedLine.order_refund_id == OrderRefund.id)
+        .where(OrderRefund.sub_order_id == SubOrder.id)
+        .correlate(SubOrder)
+    ).scalar_subquery()
     pieces_qty = (
-        select(func.sum(OrderLine.qty)).where(OrderLine.sub_order_id == SubOrder.id).correlate(SubOrder)
+        select(func.sum(OrderLine.qty) - missing_qty).where(OrderLine.sub_order_id == SubOrder.id).correlate(SubOrder)
     ).scalar_subquery()
     return (
         select(SubOrder, Order, Shop.slug, pieces_qty)

@@ -92,6 +92,18 @@ def tell_of_refund(hall: Hall, order_id: int) -> None:
         send_once(hall, letters.refunded(order, site_url=hall.settings.site_url))
 
 
+@subscribe("order.refunded")
+def tell_of_shortage(hall: Hall, order_refund_id: int) -> None:
+    """What is missing, and what goes back for it: before the round comes without it."""
+    with hall.database.reading() as session:
+        order, shop_name, missing = queries.get_order_refund(session, order_refund_id)
+    if order.email:
+        send_once(
+            hall,
+            letters.shortage(order, order_refund_id, shop_name, missing, site_url=hall.settings.site_url),
+        )
+
+
 @subscribe("order.confirmed")
 def tell_shops(hall: Hall, order_id: int) -> None:
     """Each shop's letter is a job of its own: one that a mail server keeps waiting does not hold up the others."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from basket.fulfilment_queries import Sheet
-from basket.queries import OrderRow
+from basket.queries import LineRow, OrderRow
 from marketplace.clock import local_day
 from marketplace.legal import legal_number
 from marketplace.mail import Letter, compose
+from marketplace.money import Money
 from merchants.kinds import get_kind
 
 
@@ -36,6 +37,23 @@ def refunded(order: OrderRow, *, site_url: str) -> Letter:
         language=order.language,
         site_url=site_url,
         order=order,
+    )
+
+
+def shortage(
+    order: OrderRow, order_refund_id: int, shop_name: str, missing: tuple[LineRow, ...], *, site_url: str
+) -> Letter:
+    """A shop could not find something: what, and what goes back for it."""
+    return compose(
+        "basket/mail/shortage",
+        key=f"shortage:{order.code}:{order_refund_id}",
+        to=order.email,
+        language=order.language,
+        site_url=site_url,
+        order=order,
+        shop_name=shop_name,
+        missing=missing,
+        refunded=Money.total([line.refunded for line in missing]),
     )
 
 

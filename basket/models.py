@@ -203,6 +203,44 @@ class OrderLine(Base):
         return self.unit_price * self.qty
 
 
+class OrderRefund(Base):
+    """Why a part of a paid order goes back to its resident, and who bears it; its lines are written once."""
+
+    __tablename__ = "order_refund"
+    __table_args__ = (
+        CheckConstraint("reason IN ('shortage')", name="reason_known"),
+        CheckConstraint("liable IN ('merchant', 'association', 'shared')", name="liable_known"),
+    )
+
+    id: Mapped[Id]
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
+    sub_order_id: Mapped[int] = mapped_column(ForeignKey("sub_order.id"), index=True)
+    reason: Mapped[Key]
+    liable: Mapped[Key]
+    #: None where what is missing had cost nothing.
+    refund_id: Mapped[int | None] = mapped_column(ForeignKey("refund.id"), unique=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+
+    lines: Mapped[list[RefundedLine]] = relationship(order_by="RefundedLine.order_line_id", lazy="raise")
+
+
+class RefundedLine(Base):
+    """Pieces of a line that the resident does not get, and what they had paid for them; `commission` is within."""
+
+    __tablename__ = "refunded_line"
+    __table_args__ = (
+        CheckConstraint("qty > 0", name="qty_positive"),
+        CheckConstraint("commission >= 0 AND commission <= amount", name="commission_within_amount"),
+    )
+
+    order_refund_id: Mapped[int] = mapped_column(ForeignKey("order_refund.id"), primary_key=True)
+    order_line_id: Mapped[int] = mapped_column(ForeignKey("order_line.id"), primary_key=True, index=True)
+    qty: Mapped[int] = mapped_column(SmallInteger)
+    amount: Mapped[Money]
+    commission: Mapped[Money]
+
+
 class OrderEvent(Base):
     """Who did what to an order, when; append-only (I16, I21)."""
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from basket.models import Order, OrderEvent, OrderLine, SubOrder
+from basket.models import Order, OrderEvent, OrderLine, OrderRefund, RefundedLine, SubOrder
 from basket.rules import progress_of
+from basket.shortages import refunded_lines
 from marketplace.delivery.models import Booking
 from marketplace.delivery.rules import LIVE_BOOKINGS
 from marketplace.errors import NotFound
@@ -43,6 +44,9 @@ class LineRow:
     total: Money
     vat_bp: int
     allergens: tuple[str, ...] | None
+    #: Pieces that the shop could not find, and what was given back for them; both are within `qty` and `total`.
+    missing_qty: int = 0
+    refunded: Money = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,15 @@ class PaymentRow:
     amount: Money
     checkout_url: str | None
     paid_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRow:
+    """Money on its way back. `state`: going, refunded or failed; a failed one is a person's work."""
+
+    amount: Money
+    state: str
+    asked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +130,13 @@ class OrderRow:
     tracking_token: str | None
     parts: tuple[ShopPart, ...]
     payment: PaymentRow | None
-    refunded: Money
+    refunds: tuple[RefundRow, ...]
     events: tuple[EventRow, ...]
+
+    @property
+    def refunded(self) -> Money:
+        """All that has gone back or is on its way."""
+        return Money.total([refund.amount for refund in self.refunds if refund.state != "failed"])
 
     @property
     def goods(self) -> Money:
@@ -156,6 +174,21 @@ def get_order_by_id(session: Session, order_id: int) -> OrderRow:
     return _order_row(session, session.get_one(Order, order_id))
 
 
+def get_order_refund(session: Session, order_refund_id: int) -> tuple[OrderRow, str, tuple[LineRow, ...]]:
+    """(the order, the shop, the lines with what is missing of each) of one report that something is missing."""
+    report = session.get_one(OrderRefund, order_refund_id)
+    rows = session.execute(
+        select(OrderLine, Variant.product_id, RefundedLine.qty, RefundedLine.amount)
+        .join(RefundedLine, RefundedLine.order_line_id == OrderLine.id)
+        .join(Variant, OrderLine.variant_id == Variant.id)
+        .where(RefundedLine.order_refund_id == order_refund_id)
+        .order_by(OrderLine.position)
+    )
+    missing = tuple(line_row(line, product_id, qty, amount) for line, product_id, qty, amount in rows)
+    shop_name = session.get_one(SubOrder, report.sub_order_id).shop_name
+    return get_order_by_id(session, report.order_id), shop_name, missing
+
+
 def find_unpaid_order(session: Session, *, basket_id: int, now: datetime) -> UnpaidOrder | None:
     """The last order from this basket that still holds its goods and waits for its payment."""
     row = session.execute(
@@ -185,6 +218,7 @@ def _order_row(session: Session, order: Order) -> OrderRow:
         .where(SubOrder.order_id == order.id)
         .order_by(SubOrder.position)
     ).all()
+    missing = refunded_lines(session, *(sub.id for sub, _ in subs))
     lines: dict[int, list[LineRow]] = {}
     for line, product_id in session.execute(
         select(OrderLine, Variant.product_id)
@@ -192,7 +226,7 @@ def _order_row(session: Session, order: Order) -> OrderRow:
         .where(OrderLine.sub_order_id.in_([sub.id for sub, _ in subs]))
         .order_by(OrderLine.sub_order_id, OrderLine.position)
     ):
-        lines.setdefault(line.sub_order_id, []).append(line_row(line, product_id))
+        lines.setdefault(line.sub_order_id, []).append(line_row(line, product_id, *missing.get(line.id, (0, ZERO))))
     payment = session.scalars(
         select(Payment)
         .where(Payment.reference == order.code)
@@ -200,9 +234,10 @@ def _order_row(session: Session, order: Order) -> OrderRow:
         .limit(1)
     ).one_or_none()
     refunds = session.scalars(
-        select(Refund.amount)
+        select(Refund)
         .join(Payment, Refund.payment_id == Payment.id)
-        .where(Payment.reference == order.code, Refund.state.not_in(("failed", "canceled")))
+        .where(Payment.reference == order.code, Refund.followed_by_id.is_(None))
+        .order_by(Refund.id)
     ).all()
     booking = session.execute(
         select(Booking.handover_code, Booking.token).where(
@@ -248,12 +283,17 @@ def _order_row(session: Session, order: Order) -> OrderRow:
         payment=None
         if payment is None
         else PaymentRow(payment.id, payment.state, payment.amount, payment.checkout_url, payment.paid_at),
-        refunded=Money.total(refunds) if refunds else ZERO,
+        refunds=tuple(RefundRow(refund.amount, _refund_state(refund.state), refund.requested_at) for refund in refunds),
         events=tuple(EventRow(e.at, e.event, shop_name, e.to_state) for e, shop_name in events),
     )
 
 
-def line_row(line: OrderLine, product_id: int) -> LineRow:
+def _refund_state(state: str) -> str:
+    """The provider's many words in the three that a resident can use."""
+    return {"refunded": "refunded", "failed": "failed", "canceled": "failed"}.get(state, "going")
+
+
+def line_row(line: OrderLine, product_id: int, missing_qty: int = 0, refunded: Money = ZERO) -> LineRow:
     return LineRow(
         name=line.name,
         label=line.label,
@@ -266,6 +306,8 @@ def line_row(line: OrderLine, product_id: int) -> LineRow:
         total=line.total,
         vat_bp=line.vat_bp,
         allergens=None if line.allergens is None else tuple(line.allergens),
+        missing_qty=missing_qty,
+        refunded=refunded,
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from marshmallow import ValidationError
+from marshmallow.fields import Field
 
 from basket import pinning
 from marketplace.ids import is_token
@@ -127,3 +129,12 @@ class Act(Boundary):
 class FindOrder(Boundary):
     code = TextField(required=True, max_length=40)
     phone_end = TextField(required=True, max_length=10)
+
+
+def available(line_ids: Iterable[int]) -> Boundary:
+    """How many pieces of each line are there: a field `available-<line id>` each, 0 to 99."""
+    fields: dict[str, Field[Any]] = {
+        f"available-{line_id}": CountField(required=True, low=0, high=99) for line_id in line_ids
+    }
+    schema: Boundary = Boundary.from_dict(fields, name="Available")()  # type: ignore[assignment]  # from_dict says Schema
+    return schema

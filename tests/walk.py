@@ -212,9 +212,9 @@ def order_command(
 def place(
     database: Database, town: Town, references: Sequence[str], *, clock: Clock, delivered: bool = True
 ) -> orders.PlacedOrder:
-    """An order of one piece of each reference, waiting for its payment."""
+    """An order of one piece for each time a reference is named, waiting for its payment."""
     with database.transaction() as session:
-        basket_id = fill_basket(session, {town.variant(r): 1 for r in references}, now=clock.now())
+        basket_id = fill_basket(session, {town.variant(r): references.count(r) for r in references}, now=clock.now())
         command = order_command(basket_id, slot_id=town.slots[0] if delivered else None)
         return orders.place_order(session, command, clock=clock)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from flask import redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from basket import fulfilment_queries, orders
-from basket.schemas import Act
+from basket import fulfilment_queries, orders, shortages
+from basket.schemas import Act, available
+from marketplace.errors import FieldError
 from marketplace.hall import the_hall
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import open_to
 from marketplace.web.limits import few_wrong_tries
+from marketplace.web.sentences import sentence
 from merchants.access import merchant_member, my_shop_ids, my_shops
 from merchants.views.counter import actor, blueprint
 
@@ -64,6 +66,52 @@ def act(sub_order_id: int) -> ResponseReturnValue:
     except orders.WrongCollectionCode as refused:
         return _sheet(sub_order_id, {"collection_code": [refused.code]}), refused.status
     return redirect(url_for("merchant.sub_order", sub_order_id=sub_order_id), 303)
+
+
+@blueprint.get("/commandes/<int:sub_order_id>/manque")
+@open_to(merchant_member)
+def lack(sub_order_id: int) -> ResponseReturnValue:
+    """How much of each product is there."""
+    return _lack_page(sub_order_id, {}), 200
+
+
+@blueprint.post("/commandes/<int:sub_order_id>/manque")
+@open_to(merchant_member, rate="60 per minute")
+def report_lack(sub_order_id: int) -> ResponseReturnValue:
+    """What is missing is refunded at once; the resident is told."""
+    hall = the_hall()
+    with hall.database.reading() as session:
+        sheet = fulfilment_queries.get_sheet(session, sub_order_id=sub_order_id, shop_ids=my_shop_ids())
+    try:
+        form = load_form(available(line.id for line in sheet.lines), request.form)
+        with hall.database.transaction() as session:
+            report = shortages.report_shortage(
+                session,
+                sub_order_id=sub_order_id,
+                shop_ids=my_shop_ids(),
+                available={line.id: form[f"available-{line.id}"] for line in sheet.lines},
+                actor=actor(),
+                now=hall.clock.now(),
+            )
+    except FormErrors as refused:
+        said = {
+            field: ["more_than_ordered" if code == "out_of_range" else code for code in codes]
+            for field, codes in refused.errors.items()
+        }
+        return _lack_page(sub_order_id, said), 422
+    except FieldError as refused:
+        return _lack_page(sub_order_id, {refused.field: [refused.code]}), refused.status
+    except shortages.NothingLeftToPack as refused:
+        return _lack_page(sub_order_id, {f"available-{sheet.lines[0].id}": [refused.code]}), refused.status
+    flash(sentence("nothing_was_missing" if report is None else "shortage_reported"))
+    return redirect(url_for("merchant.sub_order", sub_order_id=sub_order_id), 303)
+
+
+def _lack_page(sub_order_id: int, codes: dict[str, list[str]]) -> str:
+    hall = the_hall()
+    with hall.database.reading() as session:
+        sheet = fulfilment_queries.get_sheet(session, sub_order_id=sub_order_id, shop_ids=my_shop_ids())
+    return render_template("basket/fulfilment/lack.html", sheet=sheet, codes=codes, typed=request.form)
 
 
 def _sheet(sub_order_id: int, codes: dict[str, list[str]]) -> str:

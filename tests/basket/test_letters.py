@@ -15,7 +15,8 @@ from flask import Flask
 from sqlalchemy import select, text, update
 
 from basket import handlers, orders
-from basket.models import Order
+from basket.models import Order, OrderLine
+from basket.shortages import report_shortage
 from marketplace.app import create_app
 from marketplace.clock import FixedClock
 from marketplace.errors import GatewayError
@@ -246,6 +247,31 @@ def test_late_money_that_goes_back_is_told(
     assert letter["Message-ID"] == f"<refunded.{placed.code}@halles.example.org>"
     # 5.00 of jam and 4.50 of delivery.
     assert SUMS.findall(text_of(letter)) == SUMS.findall(html_of(letter)) == ["9,50\xa0€"]
+
+
+def test_what_a_shop_could_not_find_is_told(hall: Hall, paid: Paid, mail_server: MailServer) -> None:
+    placed = paid(["L1", "L1", "C1"])
+    part = part_of(hall, placed, "librairie")
+    work(hall)
+    mail_server.letters.clear()
+    with hall.database.transaction() as session:
+        line_id = session.scalars(select(OrderLine.id).where(OrderLine.sub_order_id == part.id)).one()
+        report_shortage(
+            session,
+            sub_order_id=part.id,
+            shop_ids=frozenset({part.shop_id}),
+            available={line_id: 1},
+            actor="member:1",
+            now=hall.clock.now(),
+        )
+    work(hall)
+    letter = _only(mail_server.letters)
+    assert letter["To"] == "jeanne@example.org"
+    assert letter["Subject"].replace("\xa0", " ").endswith(" : il manque un produit")
+    for said in (text_of(letter), html_of(letter)):
+        assert "Librairie du Rempart n’a pas trouvé tout ce que vous avez commandé." in said
+        assert "1 × L’Assommoir" in said.replace("&#39;", "’")
+        assert SUMS.findall(said) == ["18,00\xa0€", "18,00\xa0€"]
 
 
 def test_letters_in_two_languages_at_once_keep_theirs(hall: Hall, paid: Paid, mail_server: MailServer) -> None:

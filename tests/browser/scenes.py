@@ -433,6 +433,7 @@ def _shop_packs(crawl: Crawl, slug: str) -> None:
     for path in parts:
         crawl.send(who, path, {"event": "accept"}, "shop: accepted")
     crawl.visit(who, "/boutique", "shop: to pack")
+    _shop_lacks(crawl, who, parts)
     for path in parts:
         crawl.send(who, path, {"event": "pack"}, "shop: packed")
     crawl.visit(who, "/boutique", "shop: packed")
@@ -450,6 +451,21 @@ def _shop_packs(crawl: Crawl, slug: str) -> None:
     for price in ("", "0", HOSTILE, LONG):
         crawl.refused(who, next(a for a in actions if "/prix" in a), {"price": price}, f"shelf: price {price[:50]!r}")
     crawl.visit(who, "/boutique/rayon?q=xyzzy", "shelf: nothing found")
+
+
+def _shop_lacks(crawl: Crawl, who: Visitor, parts: Sequence[str]) -> None:
+    """What is missing in a parcel: what the form refuses, and one report that the slip and the order then show."""
+
+    def asked(path: str) -> list[str]:
+        form = crawl.visit(who, f"{path}/manque", "shop: lack").tree
+        return [field.attributes["name"] or "" for field in form.css("form [name^=available-]")]
+
+    for typed, label in (("", "no"), (HOSTILE, "hostile"), (LONG, "too long"), ("99", "too many"), ("0", "not one")):
+        crawl.refused(who, f"{parts[0]}/manque", dict.fromkeys(asked(parts[0]), typed), f"shop: {label} pieces")
+    rich = next(path for path in parts if len(asked(path)) > 1)
+    first, *others = asked(rich)
+    crawl.send(who, f"{rich}/manque", {first: "0", **dict.fromkeys(others, "1")}, "shop: lack reported")
+    crawl.visit(who, f"{rich}/bordereau", "shop: slip without")
 
 
 def _coordinator_opens(crawl: Crawl, who: Visitor) -> None:

@@ -68,6 +68,18 @@ FAULTS: dict[str, tuple[str, ...]] = {
     ),
     "I10 more refunded than paid": ("UPDATE refund SET amount = amount + 1",),
     "I10 a settled refund that the ledger does not know": ("UPDATE refund SET state = 'refunded'",),
+    "I10 more pieces refunded than bought": (
+        "INSERT INTO order_refund (order_id, sub_order_id, reason, liable, at, actor)"
+        " SELECT order_id, min(id), 'shortage', 'merchant', now(), 'test' FROM sub_order GROUP BY 1 LIMIT 1",
+        "INSERT INTO refunded_line (order_refund_id, order_line_id, qty, amount, commission)"
+        " SELECT o.id, l.id, l.qty + 1, 0, 0 FROM order_refund o JOIN order_line l USING (sub_order_id)",
+    ),
+    "I10 the refund of an order is not that of its lines": (
+        "INSERT INTO order_refund (order_id, sub_order_id, reason, liable, at, actor)"
+        " SELECT order_id, min(id), 'shortage', 'merchant', now(), 'test' FROM sub_order GROUP BY 1 LIMIT 1",
+        "INSERT INTO refunded_line (order_refund_id, order_line_id, qty, amount, commission)"
+        " SELECT o.id, l.id, 1, 1, 0 FROM order_refund o JOIN order_line l USING (sub_order_id)",
+    ),
     "I10 the parts of a refund do not sum to it": (
         "INSERT INTO refund_part (refund_id, party, kind, amount, is_reversal)"
         " SELECT id, 'association', 'gesture', amount - 1, false FROM refund",

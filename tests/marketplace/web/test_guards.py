@@ -56,7 +56,8 @@ DOORS = {
     """,
     "signed_in": "accounts.home accounts.sign_out",
     "merchant_member": """
-        merchant.act merchant.count merchant.home merchant.price merchant.shelf merchant.slip merchant.sub_order
+        merchant.act merchant.count merchant.home merchant.lack merchant.price merchant.report_lack merchant.shelf
+        merchant.slip merchant.sub_order
     """,
     "role_coordinator": """
         coordinator.close coordinator.hand_out coordinator.home coordinator.open_rounds coordinator.opening_form
@@ -117,6 +118,7 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.act": {"event": "accept", "collection_code": ""},
     "merchant.count": {"qty": "5", "seen_qty": "5", "step": "0"},
     "merchant.price": {"price": "18,00"},
+    "merchant.report_lack": {"available-1": "1"},
     "orders.find_submit": {"code": "XXXX", "phone_end": "1234"},
     "orders.give_up": {},
     "orders.pay": {},
