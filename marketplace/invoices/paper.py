@@ -1,6 +1,7 @@
 """A document as a PDF/A-3b that carries its own Factur-X: readable for ever, by people and by programs.
 
-The same document always becomes the same bytes: fonts, dates and names come from what was issued.
+The same document always becomes the same bytes: fonts, dates and names come from what was issued. Only the printing
+process imports this module (`printing`).
 """
 
 from __future__ import annotations

@@ -1,16 +1,9 @@
-"""A document as it is laid out: the same words and sums on paper and on screen."""
+"""Everything that is read on a document, ready for paper and screen; light, for the process that prints."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-
-from babel.dates import format_date
-
-from marketplace.invoices.rules import CREDIT_NOTE, RECEIPT, Document, Party, net_amounts
-from marketplace.language import speaking
-from marketplace.web.filters import FIXED, money
 
 Row = tuple[str, ...]
 
@@ -25,7 +18,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Everything that is read on a document, in its order; `warnings` stand first and cannot be overlooked."""
+    """A document's parts in their order; `warnings` stand first and cannot be overlooked.
+
+    `words` are those that the layout itself needs, by name.
+    """
 
     title: str
     seller_name: str
@@ -38,113 +34,3 @@ class Sheet:
     totals: tuple[tuple[str, str], ...]
     notes: Row
     words: Mapping[str, str]
-
-
-def lay_out(document: Document, words: Mapping[str, str]) -> Sheet:
-    """`words` are those of templates/marketplace/invoices/words.html."""
-    with speaking("fr"):
-        return Sheet(
-            title=words["title"] % {"kind": words[document.kind], "number": document.number},
-            seller_name=document.seller.name,
-            warnings=tuple(_warnings(document, words)),
-            seller=tuple(_address_block(document.seller, words)),
-            buyer=tuple(_address_block(document.buyer, words)),
-            facts=tuple(_facts(document, words)),
-            lines=_lines(document, words),
-            vat=_vat(document, words),
-            totals=(
-                (words["total_net"], money(document.base)),
-                (words["total_vat"], money(document.vat)),
-                (words["total"], money(document.total)),
-            ),
-            notes=(_settled(document, words), *(mention.text for mention in document.mentions)),
-            words=words,
-        )
-
-
-def file_name(document: Document, words: Mapping[str, str]) -> str:
-    """Facture-F2026-00042.pdf: what it is called in the reader's folder."""
-    return f"{words[document.kind]}-{document.number}.pdf"
-
-
-def long_day(day: date) -> str:
-    """24 novembre 2026, 1er décembre 2026."""
-    text = format_date(day, "d MMMM y", locale="fr")
-    return f"1er{text[1:]}" if day.day == 1 else text
-
-
-def _warnings(document: Document, words: Mapping[str, str]) -> list[str]:
-    said = [words["fictitious"]] if document.is_fictitious else []
-    if document.kind == RECEIPT:
-        said.append(words["no_invoice"] % {"seller": document.seller.name})
-    return said
-
-
-def _address_block(party: Party, words: Mapping[str, str]) -> list[str]:
-    block = [party.name, party.legal_form]
-    if party.address is not None:
-        block += [party.address.street, f"{party.address.postcode} {party.address.city}"]
-    block.append(party.registration)
-    if party.siren:
-        block.append(words["siren"] % {"siren": FIXED.join((party.siren[:3], party.siren[3:6], party.siren[6:]))})
-    if party.vat_number:
-        block.append(words["vat_number"] % {"number": party.vat_number})
-    return [line for line in block if line]
-
-
-def _facts(document: Document, words: Mapping[str, str]) -> list[tuple[str, str]]:
-    supplied = long_day(document.supplied_on)
-    if document.supplied_from is not None:
-        supplied = words["from_to"] % {"start": long_day(document.supplied_from), "end": supplied}
-    facts = [
-        (words["issued_on"], long_day(document.issued_on)),
-        (words[f"supplied_on_{document.supply}"], supplied),
-        (words["supply"], words[f"supply_{document.supply}"]),
-    ]
-    if document.reference:
-        facts.append((words["reference"], document.reference))
-    if document.corrects is not None:
-        named = {"number": document.corrects.number, "day": long_day(document.corrects.issued_on)}
-        facts.append((words["corrects"], words["corrects_which"] % named))
-    if document.reason:
-        facts.append((words["reason"], document.reason))
-    if document.issuer is not None:
-        facts.append((words["issuer"], document.issuer.name))
-    return facts
-
-
-def _lines(document: Document, words: Mapping[str, str]) -> Table:
-    nets = net_amounts(document.lines)
-    rows = [
-        (
-            line.text,
-            str(line.qty),
-            money(line.unit_price),
-            _percent(line.vat_bp, words),
-            money(net),
-            money(line.amount),
-        )
-        for line, net in zip(document.lines, nets, strict=True)
-    ]
-    return Table(tuple(words[name] for name in ("text", "qty", "unit_price", "rate", "net", "amount")), tuple(rows))
-
-
-def _vat(document: Document, words: Mapping[str, str]) -> Table:
-    rows = [
-        (_percent(total.vat_bp, words), money(total.base), money(total.vat), money(total.total))
-        for total in document.vat_totals
-    ]
-    return Table(tuple(words[name] for name in ("vat_rate", "vat_base", "vat", "amount")), tuple(rows))
-
-
-def _settled(document: Document, words: Mapping[str, str]) -> str:
-    if document.kind == CREDIT_NOTE:
-        return words[f"credited_{document.settlement}"]
-    return words[f"settled_{document.settlement}"] % {"day": long_day(document.settled_on)}
-
-
-def _percent(vat_bp: int, words: Mapping[str, str]) -> str:
-    """20 %, 5,5 %."""
-    whole, rest = divmod(vat_bp, 100)
-    rate = f"{whole},{rest:02d}".rstrip("0").rstrip(",")
-    return words["percent"] % {"rate": rate}

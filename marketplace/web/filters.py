@@ -36,6 +36,14 @@ def day(value: date | datetime) -> str:
     return text.replace(" 1 ", " 1er ") if value.day == 1 else text
 
 
+def long_day(value: date) -> str:
+    """24 novembre 2026, 1er décembre 2026: for papers, which are read years later."""
+    if current_language() == "en":
+        return format_date(value, "d MMMM y", locale="en_GB")
+    text = format_date(value, "d MMMM y", locale="fr")
+    return f"1er{text[1:]}" if value.day == 1 else text
+
+
 def hour(value: datetime) -> str:
     """17 h, 17 h 30; in English 17:30."""
     local = value.astimezone(TOWN_ZONE)
@@ -87,5 +95,5 @@ def slug(name: str) -> str:
 
 def init(app: Flask) -> None:
     app.add_template_global(colourway_for)
-    for filter_ in (money, day, hour, when, slot, code_pairs, km, phone, slug):
+    for filter_ in (money, day, long_day, hour, when, slot, code_pairs, km, phone, slug):
         app.add_template_filter(filter_)

@@ -13,11 +13,14 @@ from marshmallow import ValidationError
 from marketplace.clock import local_day
 from marketplace.errors import NotFound
 from marketplace.hall import the_hall
+from marketplace.invoices.mandates import find_mandate
+from marketplace.invoices.queries import documents_of, documents_to
+from marketplace.ledger.accounts import merchant as party
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import open_to
 from marketplace.web.sentences import sentence
 from merchants import stock
-from merchants.access import ShopRow, merchant_member, my_shop_ids, my_shops
+from merchants.access import ShopRow, merchant_member, merchants_of, my_shop_ids, my_shops
 from merchants.catalogue import change_price
 from merchants.schemas import ShelfCount, ShelfPrice, ShelfQuery
 from merchants.shelf import get_own_variant, list_shelf, search_shelf
@@ -143,3 +146,22 @@ def _shelf_page(
         typed=request.form if keep_typed else {},
     )
     return body, 422 if codes else 200
+
+
+@blueprint.get("/factures")
+@open_to(merchant_member)
+def documents() -> ResponseReturnValue:
+    """For each merchant that the person works for: papers received and drawn up, and the mandate that stands today."""
+    hall = the_hall()
+    today = local_day(hall.clock.now())
+    with hall.database.reading() as session:
+        folders = [
+            {
+                "name": merchant.legal_name,
+                "received": documents_to(session, buyer=party(merchant.key)),
+                "drawn_up": documents_of(session, seller=party(merchant.key)),
+                "mandate": find_mandate(session, seller=party(merchant.key), on=today),
+            }
+            for merchant in merchants_of(session, current_user.id)
+        ]
+    return render_template("merchants/counter/documents.html", folders=folders)

@@ -250,6 +250,7 @@ NO_PAGES = {
     "static": "files",
     "catalogue.picture": "drawings",
     "catalogue.product_by_number": "leads to the product's page",
+    "documents.pdf": "papers to keep",
 }
 
 

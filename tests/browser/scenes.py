@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import func, select, update
@@ -11,13 +12,18 @@ from sqlalchemy.orm import Session
 
 from basket import orders
 from basket.handlers import let_unpaid_orders_lapse
+from marketplace.clock import local_day
 from marketplace.delivery.models import Booking, Round, Slot
+from marketplace.invoices.issuing import credit, issue_for_seller, issue_own
+from marketplace.invoices.mandates import sign_mandate
+from marketplace.invoices.rules import DEDUCTION
 from marketplace.money import Money
 from marketplace.web.failures import refuse
 from merchants.catalogue import ProductDraft, VariantDraft, put_product
 from merchants.models import Product, Shop, Variant
 from tests.browser.crawl import Crawl, Snapshot, Visitor, links_of, past_every_round
 from tests.browser.live import LiveTown
+from tests.marketplace.invoices.cast import ASSOCIATION, CHEESE, sale
 from tests.walk import fill_basket, order_command, pay
 
 #: The longest names that the catalogue's format lets in, one of them in a single word.
@@ -423,6 +429,25 @@ def _place(town: LiveTown, variants: Sequence[int], slot_id: int | None) -> orde
         return orders.place_order(session, order_command(basket_id, slot_id=slot_id), clock=town.clock)
 
 
+def _papers(crawl: Crawl, who: Visitor, slug: str) -> None:
+    """A merchant's page of papers before there are any, and with one of each kind; each of them on screen."""
+    crawl.visit(who, "/boutique/factures", "shop: no papers")
+    seller, now = replace(CHEESE, key=f"merchant:{slug}"), crawl.town.clock.now()
+    with crawl.town.hall.database.transaction() as session:
+        receipt = issue_for_seller(session, key=f"r:{slug}", draft=sale(seller), issuer=ASSOCIATION, now=now)
+        sign_mandate(session, seller=seller.key, signed_on=local_day(now), signed_by="Rose Breuil", now=now)
+        draft = replace(sale(seller), is_fictitious=True)
+        invoice = issue_for_seller(session, key=f"f:{slug}", draft=draft, issuer=ASSOCIATION, now=now)
+        note = credit(
+            session, key=f"a:{slug}", document_id=invoice.id, credits={0: Money(235)}, reason=LONG_NAME, now=now
+        )
+        own = replace(sale(ASSOCIATION, buyer=seller), settlement=DEDUCTION)
+        fee = issue_own(session, key=f"c:{slug}", draft=own, now=now)
+    crawl.visit(who, "/boutique/factures", "shop: papers")
+    for issued, label in ((receipt, "receipt"), (invoice, "invoice"), (note, "credit note"), (fee, "commission")):
+        crawl.visit(who, f"/documents/{issued.token}", f"paper: {label}")
+
+
 def _shop_packs(crawl: Crawl, slug: str) -> None:
     who = sign_in(crawl, "a merchant", f"{slug}@example.org")
     crawl.visit(who, "/boutique", "shop: to accept")
@@ -443,6 +468,7 @@ def _shop_packs(crawl: Crawl, slug: str) -> None:
                 crawl.refused(who, path, {"event": "hand_over", "collection_code": code}, f"shop: {label} code")
             break
     crawl.visit(who, f"{parts[0]}/bordereau", "shop: slip")
+    _papers(crawl, who, slug)
     shelf = crawl.visit(who, "/boutique/rayon").tree
     actions = [form.attributes["action"] or "" for form in shelf.css("form[action*='/boutique/rayon/']")]
     for form in ({"qty": "", "seen_qty": "1"}, {"qty": "1.5", "seen_qty": "1"}, {"qty": HOSTILE, "seen_qty": "1"}):

@@ -57,15 +57,22 @@ def name_of(page: Snapshot, node: LexborNode) -> str:
     return f"{words(node)} {pictures}".strip()
 
 
-def text_nodes(page: Snapshot) -> Iterator[str]:
-    """Every piece of text of the body that a person may read."""
+def text_nodes(page: Snapshot) -> Iterator[tuple[str, str]]:
+    """(language, text) of every piece of the body that a person may read: papers are French in English pages too."""
     assert page.tree.body is not None
     for node in page.tree.body.traverse(include_text=True):
         parent = node.parent
         if node.is_text_node and parent is not None and parent.tag not in ("script", "style", "template"):
             text = node.text(deep=False) or ""
             if text.strip():
-                yield text
+                yield _language_of(parent), text
+
+
+def _language_of(node: LexborNode | None) -> str:
+    while node is not None and not attribute(node, "lang"):
+        node = node.parent
+    assert node is not None, "k02 looks that every page says its own"
+    return attribute(node, "lang")
 
 
 def heard(page: Snapshot) -> Iterator[str]:

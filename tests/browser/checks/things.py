@@ -46,14 +46,14 @@ OUR_COOKIES = {"session", "__Host-session"}
 
 def k43_sums_days_and_hours(page: Snapshot) -> Said:
     """Every sum stands in one piece, as people here write it; in what is only heard as well."""
-    for text in [*text_nodes(page), *heard(page)]:
+    for language, text in [*text_nodes(page), *((page.language, text) for text in heard(page))]:
         if VOUCHER.search(text.strip()):
             continue
         yield f"a euro sign without its figures: {text.strip()!r}" if LONE_EURO.search(text) else None
-        for found in SUM[page.language].finditer(text):
+        for found in SUM[language].finditer(text):
             said = found.group().strip()
-            yield None if MONEY[page.language].fullmatch(said) else f"sum written {said!r}"
-        if page.language == "fr":
+            yield None if MONEY[language].fullmatch(said) else f"sum written {said!r}"
+        if language == "fr":
             for found in HOUR.finditer(text):
                 yield f"hour written {found.group()!r}"
             for found in FIRST.finditer(text):

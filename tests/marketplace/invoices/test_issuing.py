@@ -269,7 +269,7 @@ def test_an_association_under_the_franchise_charges_no_vat(session: Session) -> 
     )
     assert (found.document.vat, found.document.mentions[0].text) == (
         Money(0),
-        "TVA non applicable, franchise en base, art. L. 223-1 et suivants du CIBS",
+        "TVA non applicable, franchise en base, art.\u00a0L.\u00a0223-1 et suivants du CIBS",
     )
 
 

@@ -100,9 +100,9 @@ def _said(kind: str, on: date, *, seller=CHEESE, buyer=JEANNE, issuer=None, guar
 
 def test_the_franchise_is_named_by_the_law_of_the_day() -> None:
     before, after = date(2026, 8, 31), date(2026, 9, 1)
-    assert _said(INVOICE, before, seller=CANDLES) == ["TVA non applicable, art. 293 B du CGI"]
+    assert _said(INVOICE, before, seller=CANDLES) == ["TVA non applicable, art.\u00a0293 B du CGI"]
     assert _said(INVOICE, after, seller=CANDLES) == [
-        "TVA non applicable, franchise en base, art. L. 223-1 et suivants du CIBS"
+        "TVA non applicable, franchise en base, art.\u00a0L.\u00a0223-1 et suivants du CIBS"
     ]
     assert _said(INVOICE, after) == []
 
@@ -110,8 +110,8 @@ def test_the_franchise_is_named_by_the_law_of_the_day() -> None:
 def test_professionals_read_what_a_late_payment_costs() -> None:
     for kind in (INVOICE, CREDIT_NOTE):
         assert _said(kind, TODAY, seller=ASSOCIATION, buyer=CHEESE) == [
-            "Pénalités de retard : trois fois le taux d’intérêt légal.",
-            "Indemnité forfaitaire pour frais de recouvrement en cas de retard : 40 €.",
+            "Pénalités de retard\u00a0: trois fois le taux d’intérêt légal.",
+            "Indemnité forfaitaire pour frais de recouvrement en cas de retard\u00a0: 40,00\u00a0€.",
             "Pas d’escompte pour paiement anticipé.",
         ]
     assert _said(RECEIPT, TODAY, seller=ASSOCIATION, buyer=CHEESE) == []
@@ -126,7 +126,7 @@ def test_who_draws_up_in_anothers_name_says_so() -> None:
 
 def test_goods_with_the_legal_guarantee_say_so_on_every_paper() -> None:
     assert _said(RECEIPT, TODAY, guaranteed=True) == [
-        "Garantie légale de conformité : deux ans à compter de la délivrance du bien."
+        "Garantie légale de conformité\u00a0: deux ans à compter de la délivrance du bien."
     ]
 
 

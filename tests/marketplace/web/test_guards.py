@@ -26,12 +26,15 @@ from marketplace.db import Base, Database
 from marketplace.delivery.models import Booking, Zone
 from marketplace.hall import Hall
 from marketplace.ids import new_token
+from marketplace.invoices.issuing import issue_own
+from marketplace.invoices.rules import RECEIPT
 from marketplace.payments import service as payments
 from marketplace.settings import Settings
 from marketplace.web.access import access_of, check_all_declared, everyone, open_to
 from marketplace.web.csrf import csrf_token
 from merchants.models import Member, Merchant, Shop
 from tests.marketplace.delivery.district import NOON_FORM
+from tests.marketplace.invoices.cast import sale
 from tests.sandbox_server import Sandbox
 from tests.walk import Town, fill_basket, open_payment, place
 
@@ -49,13 +52,14 @@ DOORS = {
         catalogue.sellers catalogue.shop catalogue.shops
         catalogue_api.list_products_json catalogue_api.list_shops_json catalogue_api.show_product_json
         checkout.check checkout.contact checkout.contact_submit checkout.order checkout.place checkout.place_submit
-        checkout.slot checkout.slot_submit
+        checkout.slot checkout.slot_submit documents.pdf documents.show
         language.choose orders.find orders.find_submit orders.give_up orders.pay orders.show
         pages.accessibility pages.help pages.legal pages.privacy pages.ranking pages.terms pages.withdrawal
         payments.notice plan.move plan.show static tracking.show
     """,
     "signed_in": "accounts.home accounts.sign_out",
     "merchant_member": """
+        merchant.documents
         merchant.act merchant.count merchant.home merchant.lack merchant.price merchant.report_lack merchant.shelf
         merchant.slip merchant.sub_order
     """,
@@ -210,6 +214,8 @@ class People:
                 "token": placed.token,
             }
             self._tracking_token = session.scalars(select(Booking.token)).one()
+            receipt = sale(kind=RECEIPT)
+            self._document_token = issue_own(session, key="guards", draft=receipt, now=now).token
 
     def browser(self, who: str) -> FlaskClient:
         """A fresh browser of the person who plays that part; with a basket, for what wants one."""
@@ -241,6 +247,8 @@ class People:
         values = self.values
         if rule.endpoint == "tracking.show":
             values = {**values, "token": self._tracking_token}
+        if rule.endpoint.startswith("documents."):
+            values = {**values, "token": self._document_token}
         with self.app.test_request_context():
             built = rule.build({name: values[name] for name in rule.arguments})
         assert built is not None
@@ -603,8 +611,9 @@ def test_nothing_in_an_address_breaks_a_page(app: Flask, people: People) -> None
         client = _right_browser(people, rule)
         for name, junk in product(rule.arguments, junks):
             kept = people.values[name]
-            marked = people.address(rule) if rule.endpoint != "tracking.show" else rule.rule.replace("<token>", "7777")
-            url = marked.replace(str(kept) if rule.endpoint != "tracking.show" else "7777", junk)
+            has_own_token = rule.endpoint.startswith(("documents.", "tracking."))
+            marked = rule.rule.replace("<token>", "7777") if has_own_token else people.address(rule)
+            url = marked.replace("7777" if has_own_token else str(kept), junk)
             for method in sorted((rule.methods or set()) - {"OPTIONS", "HEAD"}):
                 headers = {"X-CSRF-Token": people.form_token(client)}
                 status = client.open(url, method=method, headers=headers).status_code

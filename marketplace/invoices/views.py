@@ -1,0 +1,53 @@
+"""A document by its link: as a page, and as the paper to keep. The link is the key; its owner says who has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+
+from flask import Blueprint, current_app, render_template, send_file
+from flask.typing import ResponseReturnValue
+
+from marketplace.hall import the_hall
+from marketplace.invoices.facturx import cross_industry_invoice
+from marketplace.invoices.layout import file_name, lay_out
+from marketplace.invoices.printing import print_in_child
+from marketplace.invoices.queries import get_document
+from marketplace.invoices.rules import RECEIPT
+from marketplace.web.access import everyone, open_to
+from marketplace.web.headers import keep_nothing
+
+blueprint = Blueprint("documents", __name__, url_prefix="/documents")
+blueprint.after_request(keep_nothing)
+
+
+def paper_words() -> Mapping[str, str]:
+    """The words of documents, French whatever the page's language."""
+    template = current_app.jinja_env.get_template("marketplace/invoices/words.html")
+    words: Mapping[str, str] = vars(template.module)["words"]
+    return words
+
+
+@blueprint.get("/<token>")
+@open_to(everyone)
+def show(token: str) -> ResponseReturnValue:
+    """The document on screen, laid out to be printed."""
+    with the_hall().database.glance() as session:
+        document, _ = get_document(session, token=token)
+    sheet = lay_out(document, paper_words())
+    return render_template(
+        "marketplace/invoices/document.html", sheet=sheet, kind=document.kind, number=document.number, token=token
+    )
+
+
+@blueprint.get("/<token>/pdf")
+@open_to(everyone)
+def pdf(token: str) -> ResponseReturnValue:
+    """The document as a PDF/A-3; an invoice and a credit note carry their Factur-X."""
+    with the_hall().database.glance() as session:
+        document, issued_at = get_document(session, token=token)
+    words = paper_words()
+    sheet = lay_out(document, words)
+    xml = None if document.kind == RECEIPT else cross_industry_invoice(document, sheet.warnings)
+    paper = BytesIO(print_in_child(sheet, issued_at=issued_at, xml=xml))
+    return send_file(paper, "application/pdf", as_attachment=True, download_name=file_name(document, words))
