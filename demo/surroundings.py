@@ -102,4 +102,15 @@ def environment(ports: Ports, instance_dir: Path, outer: Mapping[str, str]) -> d
     }
     if env["MOLLIE_ENV"] == "sandbox":
         env["MOLLIE_API_ENDPOINT"] = ports.payments_url
+        # Play money, play secrets: both ends of the demo are told the same.
+        secret, token = "demo-secret", "access_demo"
+        env |= {
+            "MOLLIE_CLIENT_ID": "app_demo",
+            "MOLLIE_CLIENT_SECRET": secret,
+            "MOLLIE_ACCESS_TOKEN": token,
+            "SANDBOX_CLIENT_ID": "app_demo",
+            "SANDBOX_CLIENT_SECRET": secret,
+            "SANDBOX_ACCESS_TOKENS": token,
+            "SANDBOX_REDIRECT_URIS": f"{env['SITE_URL'].rstrip('/')}/boutique/encaissement/retour",
+        }
     return env

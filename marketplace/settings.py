@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,8 +18,8 @@ class Settings:
     """Typed settings; build them with `from_env`, which refuses nonsense before anything starts."""
 
     production: bool
-    secret_key: str
-    secret_key_fallbacks: tuple[str, ...]
+    secret_key: str = field(repr=False)
+    secret_key_fallbacks: tuple[str, ...] = field(repr=False)
     site_url: str
     site_name: str
     site_phone: str
@@ -27,8 +27,14 @@ class Settings:
     instance_dir: Path
     database_url: str | None
     mollie_endpoint: str
-    mollie_api_key: str
+    mollie_api_key: str = field(repr=False)
     mollie_env: str
+    #: Merchants connect their accounts through this application; empty: nobody has switched that on.
+    mollie_client_id: str
+    mollie_client_secret: str = field(repr=False)
+    mollie_authorize_url: str
+    #: The association's own organisation, for what an API key may not ask: client links. Empty: only consent.
+    mollie_access_token: str = field(repr=False)
     webhook_base: str | None
     smtp_host: str
     smtp_port: int
@@ -90,6 +96,22 @@ class Settings:
         expected = "live_" if mollie_env == "live" else "test_"
         if mollie_api_key and not mollie_api_key.startswith(expected):
             problems.append(f"MOLLIE_API_KEY does not start with {expected} as MOLLIE_ENV={mollie_env} wants")
+        client_id = env.get("MOLLIE_CLIENT_ID", "").strip()
+        client_secret = env.get("MOLLIE_CLIENT_SECRET", "").strip()
+        if bool(client_id) != bool(client_secret):
+            problems.append("MOLLIE_CLIENT_ID and MOLLIE_CLIENT_SECRET go together")
+        mollie_endpoint = env.get("MOLLIE_API_ENDPOINT", endpoint_default).rstrip("/")
+        authorize_default = (
+            f"{mollie_endpoint}/oauth2/authorize"
+            if mollie_env == "sandbox"
+            else "https://my.mollie.com/oauth2/authorize"
+        )
+        authorize_url = env.get("MOLLIE_OAUTH_AUTHORIZE_URL", authorize_default)
+        if (mollie_env == "sandbox") == (urlsplit(authorize_url).hostname or "").endswith(".mollie.com"):
+            problems.append(f"MOLLIE_OAUTH_AUTHORIZE_URL does not fit MOLLIE_ENV={mollie_env}: {authorize_url!r}")
+        access_token = env.get("MOLLIE_ACCESS_TOKEN", "").strip()
+        if access_token and not access_token.startswith("access_"):
+            problems.append("MOLLIE_ACCESS_TOKEN does not start with access_")
         site_url = url("SITE_URL", f"http://127.0.0.1:{env.get('PORT', '5000')}")
         if production and not site_url.startswith("https://"):
             problems.append("SITE_URL must be https in production")
@@ -114,9 +136,13 @@ class Settings:
             site_email=required("SITE_EMAIL", "bonjour@halles.example.org"),
             instance_dir=instance_dir,
             database_url=database_url,
-            mollie_endpoint=env.get("MOLLIE_API_ENDPOINT", endpoint_default).rstrip("/"),
+            mollie_endpoint=mollie_endpoint,
             mollie_api_key=mollie_api_key,
             mollie_env=mollie_env,
+            mollie_client_id=client_id,
+            mollie_client_secret=client_secret,
+            mollie_authorize_url=authorize_url,
+            mollie_access_token=access_token,
             webhook_base=env.get("MOLLIE_WEBHOOK_BASE", webhook_default).rstrip("/") or None,
             smtp_host=required("SMTP_HOST", "127.0.0.1"),
             smtp_port=number("SMTP_PORT", 5052, 1, 65535),

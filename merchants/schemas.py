@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validate
 
 from marketplace.money import Money
 from marketplace.schemas import Boundary, CountField, FlagField, QueryBoundary, TextField
@@ -69,6 +69,12 @@ class ShelfCount(Boundary):
 
 class ShelfPrice(Boundary):
     price = PriceField(required=True)
+
+
+class WayToConnect(Boundary):
+    """With an account that the merchant has, or with a new one."""
+
+    way = fields.String(required=True, validate=validate.OneOf(("consent", "new"), error="choice_unknown"))
 
 
 #: The id of the search field in the layout.

@@ -21,16 +21,88 @@ MACHINE = "payments"
 
 
 class MerchantAccount(Base):
-    """Where a party's share goes at the provider."""
+    """Where a party's share goes at the provider, and whether its goods may be sold online meanwhile.
+
+    `standing`: connected; reconnect, the provider takes our token no more; leaving, its people have asked to end it
+    and what was sold is still paid out; ended. One noted by the association itself has no token.
+    """
 
     __tablename__ = "merchant_account"
+    __table_args__ = (
+        CheckConstraint("standing IN ('connected', 'reconnect', 'leaving', 'ended')", name="standing_known"),
+        CheckConstraint("onboarding IN ('needs_data', 'in_review', 'completed')", name="onboarding_known"),
+        CheckConstraint(
+            "standing <> 'ended' OR (sealed_refresh_token IS NULL AND sealed_access_token IS NULL)",
+            name="ended_without_token",
+        ),
+        # Two merchants behind one organisation would be paid for each other's goods.
+        Index(
+            "uq_merchant_account_one_party",
+            "provider_env",
+            "organization_id",
+            unique=True,
+            postgresql_where=text("standing <> 'ended'"),
+        ),
+        Index("ix_merchant_account_due_check", "next_check_at", postgresql_where=text("next_check_at IS NOT NULL")),
+    )
 
     #: The ledger's word for the party, `merchant:<key>`.
     party: Mapped[str] = mapped_column(primary_key=True)
     provider_env: Mapped[Key] = mapped_column(primary_key=True)
     organization_id: Mapped[str]
+    organization_name: Mapped[str] = mapped_column(server_default="")
+    standing: Mapped[Key] = mapped_column(server_default="connected")
+    onboarding: Mapped[Key] = mapped_column(server_default="completed")
     can_receive_payments: Mapped[bool]
+    can_receive_settlements: Mapped[bool] = mapped_column(server_default=text("true"))
+    #: The merchant's own pages at the provider.
+    dashboard_url: Mapped[str | None]
     checked_at: Mapped[datetime]
+    next_check_at: Mapped[datetime | None]
+    #: See `vault`.
+    sealed_refresh_token: Mapped[str | None]
+    sealed_access_token: Mapped[str | None]
+    access_until_at: Mapped[datetime | None]
+    #: Somebody is fetching the next access token until then, or has died of it.
+    refreshing_until_at: Mapped[datetime | None]
+
+    @property
+    def can_be_routed_to(self) -> bool:
+        """What was sold before somebody asked to leave is still paid out."""
+        return self.can_receive_payments and self.standing in ("connected", "leaving")
+
+
+class ConnectionAttempt(Base):
+    """Somebody was sent to the provider to consent; the answer is taken once, from the same browser, for an hour."""
+
+    __tablename__ = "connection_attempt"
+
+    id: Mapped[Id]
+    #: SHA-256 of what travels in the signed `state`.
+    nonce_hash: Mapped[Key] = mapped_column(unique=True)
+    party: Mapped[str]
+    provider_env: Mapped[Key]
+    actor: Mapped[str]
+    #: A digest of the browser's sign-in.
+    browser: Mapped[Key]
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]
+
+
+class ConnectionEvent(Base):
+    """What became of a party's account, when and by whom; append-only by habit, read by those who ask later."""
+
+    __tablename__ = "connection_event"
+    __table_args__ = (Index("ix_connection_event_party", "party", "provider_env", "id"),)
+
+    id: Mapped[Id]
+    party: Mapped[str]
+    provider_env: Mapped[Key]
+    #: connected, refused, papers, reconnect, leaving, ended
+    kind: Mapped[Key]
+    organization_id: Mapped[str]
+    at: Mapped[datetime]
+    actor: Mapped[str]
 
 
 class Payment(Base):

@@ -347,7 +347,9 @@ def payable_parties(session: Session, provider_env: str) -> frozenset[str]:
     return frozenset(
         session.scalars(
             select(MerchantAccount.party).where(
-                MerchantAccount.provider_env == provider_env, MerchantAccount.can_receive_payments
+                MerchantAccount.provider_env == provider_env,
+                MerchantAccount.can_receive_payments,
+                MerchantAccount.standing == "connected",
             )
         )
     )

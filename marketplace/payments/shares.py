@@ -123,7 +123,7 @@ def _begin(session: Session, payment: Payment, share: Share) -> bool:
         share.state = "cancelled"
         return False
     account = session.get(MerchantAccount, (share.party, payment.provider_env))
-    if account is None or not account.can_receive_payments:
+    if account is None or not account.can_be_routed_to:
         log.warning("share %s waits: %s cannot receive payments", share.id, share.party)
         return False
     share.state, share.routed_amount, share.organization_id = "sending", left, account.organization_id

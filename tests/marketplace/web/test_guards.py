@@ -60,6 +60,8 @@ DOORS = {
     "signed_in": "accounts.home accounts.sign_out",
     "merchant_member": """
         merchant.documents
+        merchant.connect_account merchant.connection_return merchant.leave merchant.leave_form merchant.look_again
+        merchant.payouts
         merchant.act merchant.count merchant.home merchant.lack merchant.price merchant.report_lack merchant.shelf
         merchant.slip merchant.sub_order
     """,
@@ -67,7 +69,7 @@ DOORS = {
         coordinator.close coordinator.hand_out coordinator.home coordinator.open_rounds coordinator.opening_form
         coordinator.plan coordinator.reopen coordinator.sheet coordinator.show coordinator.withdraw
     """,
-    "_staff": "attention.home",
+    "_staff": "connections.home attention.home",
     "role_courier": "courier.absent courier.again courier.collect courier.deliver courier.home courier.stop",
 }
 WHO = {endpoint: who for who, endpoints in DOORS.items() for endpoint in endpoints.split()}
@@ -120,7 +122,10 @@ FORMS: dict[str, dict[str, str]] = {
     "courier.deliver": {"code": "1234", "receiver": "Paul", "is_adult": "yes"},
     "language.choose": {"language": "fr", "next": "/"},
     "merchant.act": {"event": "accept", "collection_code": ""},
+    "merchant.connect_account": {"way": "consent"},
     "merchant.count": {"qty": "5", "seen_qty": "5", "step": "0"},
+    "merchant.leave": {},
+    "merchant.look_again": {},
     "merchant.price": {"price": "18,00"},
     "merchant.report_lack": {"available-1": "1"},
     "orders.find_submit": {"code": "XXXX", "phone_end": "1234"},
@@ -206,6 +211,7 @@ class People:
                 "round_id": town.round_id,
                 "zone_id": session.scalars(select(Zone.id)).one(),
                 "stop_id": 1,
+                "merchant_id": session.scalars(select(Shop.merchant_id).where(Shop.slug == "cave")).one(),
                 "sub_order_id": session.scalars(select(SubOrder.id).where(SubOrder.shop_id == shop_id)).one(),
                 "variant_id": town.variant("L1"),
                 "line_id": line_id,

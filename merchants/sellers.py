@@ -1,0 +1,77 @@
+"""The merchants as sellers: who acts for them, and what their file says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from marketplace.errors import NotFound
+from merchants.models import Member, Merchant
+
+
+@dataclass(frozen=True, slots=True)
+class SellerFile:
+    """A merchant as somebody who works for it sees it. `is_owner`: may decide where its money goes."""
+
+    id: int
+    key: str
+    legal_name: str
+    registration: str
+    street: str
+    postcode: str
+    city: str
+    email: str
+    is_owner: bool
+
+    @property
+    def party(self) -> str:
+        """The word of the ledger and of the payments for it."""
+        return f"merchant:{self.key}"
+
+    @property
+    def registration_digits(self) -> str:
+        """The SIREN or SIRET in the registration, empty when there is none of their lengths."""
+        digits = "".join(c for c in self.registration if c in "0123456789")
+        return digits if len(digits) in (9, 14) else ""
+
+
+def sellers_of(session: Session, user_id: int) -> Sequence[SellerFile]:
+    """The merchants that the person works for, by name; none for a stranger."""
+    rows = session.execute(
+        select(Merchant, Member.role)
+        .join(Member, Member.merchant_id == Merchant.id)
+        .where(Member.user_id == user_id)
+        .order_by(Merchant.legal_name, Merchant.id)
+    )
+    return [_file(merchant, is_owner=role == "owner") for merchant, role in rows]
+
+
+def get_seller(session: Session, *, merchant_id: int, user_id: int) -> SellerFile:
+    """One of them; NotFound for a merchant of other people."""
+    for seller in sellers_of(session, user_id):
+        if seller.id == merchant_id:
+            return seller
+    raise NotFound()
+
+
+def all_sellers(session: Session) -> Sequence[SellerFile]:
+    """Every merchant of the market, by name, as its coordinators see it."""
+    merchants = session.scalars(select(Merchant).order_by(Merchant.legal_name, Merchant.id))
+    return [_file(merchant, is_owner=False) for merchant in merchants]
+
+
+def _file(merchant: Merchant, *, is_owner: bool) -> SellerFile:
+    return SellerFile(
+        id=merchant.id,
+        key=merchant.key,
+        legal_name=merchant.legal_name,
+        registration=merchant.registration,
+        street=merchant.street,
+        postcode=merchant.postcode,
+        city=merchant.city,
+        email=merchant.email,
+        is_owner=is_owner,
+    )
