@@ -56,8 +56,9 @@ def list_balance_transactions(call: Call, balance_id: str) -> Answer:
     if len(found) > limit:
         next_path = call.page_path(path, **{"from": found[limit].id, "limit": limit})
     shown = [_show_transaction(line) for line in found[:limit]]
-    body = shapes.list_page("balance_transactions", [], call.links, path, next_path, "list-balance-transactions")
-    return 200, {**body, "count": len(shown), "_embedded": {"balance_transactions": shown}}
+    return 200, shapes.list_page(
+        "balance_transactions", shown, call.links, path, next_path, "list-balance-transactions"
+    )
 
 
 @api_balances.get("/balances/<balance_id>/report")

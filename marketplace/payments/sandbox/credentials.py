@@ -1,4 +1,4 @@
-"""Who calls: the API key of one profile, or the access token of a whole organisation (mollie.md D2, 2.5)."""
+"""Who calls: the API key of one profile, or a token of a whole organisation, its own or by consent (mollie.md D2)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from marketplace.payments.sandbox import accounts
 from marketplace.payments.sandbox.book import now_in, stamp
 from marketplace.payments.sandbox.refusals import unprocessable
 from marketplace.payments.sandbox.shapes import Profile
@@ -43,6 +44,9 @@ def find(db: sqlite3.Connection, keys: Mapping[str, Profile], secret: str) -> Cr
     row = db.execute("SELECT * FROM access_tokens WHERE token = ? AND revoked_at IS NULL", (secret,)).fetchone()
     if row is not None:
         return Credential(secret, row["organization_id"], None, frozenset(row["scopes"].split()))
+    granted = accounts.find_access(db, secret)
+    if granted is not None:
+        return Credential(secret, granted.organization_id, None, frozenset(granted.scope.split()))
     return None
 
 

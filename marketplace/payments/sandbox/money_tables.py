@@ -80,4 +80,17 @@ CREATE TABLE IF NOT EXISTS settlements (
     amount_cents INTEGER NOT NULL CHECK (amount_cents > 0),
     settled_at TEXT NOT NULL
 );
+
+CREATE TABLE IF NOT EXISTS balance_transfers (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    initiator_id TEXT NOT NULL,
+    source_id TEXT NOT NULL,
+    destination_id TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    amount_cents INTEGER NOT NULL CHECK (amount_cents > 0),
+    request TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    created_at TEXT NOT NULL
+);
 """

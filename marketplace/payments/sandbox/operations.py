@@ -26,7 +26,7 @@ LIST_LIMIT_MAXIMUM = 250
 KNOWN_MEMBERS = frozenset(
     {
         *("amount", "routing", "method", "profileId", "testmode", "sequenceType", *payments.KEPT),
-        *("destination", "reverseRouting", "routingReversals"),
+        *("destination", "reverseRouting", "routingReversals", "source", "category"),
     }
 )
 

@@ -179,7 +179,7 @@ def chargeback(chargeback: Chargeback, links: Links) -> Json:
 def whole_list(name: str, items: Sequence[Json], links: Links, path: str, page: str) -> Json:
     """A list that Mollie gives in one piece; items in lists carry no documentation link."""
     for item in items:
-        item["_links"].pop("documentation", None)
+        item.get("_links", {}).pop("documentation", None)
     return {
         "count": len(items),
         "_embedded": {name: list(items)},
