@@ -8,11 +8,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from marketplace.clock import FixedClock
 from marketplace.db import Database
-from marketplace.hall import Hall
 from marketplace.ledger.closing import close_due
-from marketplace.ledger.handlers import seal_and_close as tick
 from marketplace.ledger.models import Closing, ClosingTotal
 from marketplace.ledger.proof import everything_broken
 from marketplace.ledger.sealing import seal
@@ -140,14 +137,4 @@ def test_a_posting_without_entries_has_its_place_too(empty_database: Database) -
     seal_and_close(empty_database, utc(24))
     with empty_database.reading() as session:
         assert _closed(session) == [("day", date(2026, 11, 23), 1)]
-        assert list(everything_broken(session)) == []
-
-
-def test_the_worker_seals_and_closes_whatever_is_due(hall: Hall, clock: FixedClock) -> None:
-    write_at_once(hall.database, ("a", utc(1), 100), ("b", utc(24), 100))
-    tick(hall)
-    tick(hall)
-    with hall.database.reading() as session:
-        closed = _closed(session)
-        assert (len(closed), closed[-1]) == (23, ("day", date(2026, 11, 23), 1))
         assert list(everything_broken(session)) == []

@@ -17,7 +17,7 @@ from marketplace.ledger.models import Posting, Seal, Unsealed
 from marketplace.ledger.sealing import seal
 from marketplace.ledger.service import post
 from marketplace.money import Money
-from tests.marketplace.ledger.book import seal_and_close, utc, write, write_at_once
+from tests.marketplace.ledger.book import seal_and_close, tamper, utc, write, write_at_once
 
 
 def _sealed(database: Database) -> list[tuple[int, str, date]]:
@@ -151,3 +151,18 @@ def test_control_two_who_read_the_last_number_want_the_same_next_one(empty_datab
     with pytest.raises(IntegrityError, match="pk_ledger_seal"), empty_database.reading() as session:
         session.execute(numbered.values(posting_id=1))
         session.execute(numbered.values(posting_id=2))
+
+
+@pytest.mark.parametrize(
+    ("fault", "refusal"),
+    [
+        ("INSERT INTO ledger_unsealed SELECT id, at FROM ledger_posting", "uq_ledger_seal_posting_id"),
+        ("INSERT INTO ledger_unsealed VALUES (99, '2026-11-24 09:00Z')", "fk_ledger_seal_posting_id"),
+    ],
+)
+def test_a_fault_in_the_queue_stops_the_sealing(session: Session, fault: str, refusal: str) -> None:
+    write(session, "a", utc(24))
+    seal(session, now=utc(24))
+    tamper(session, fault, "SET LOCAL session_replication_role = origin")
+    with pytest.raises(IntegrityError, match=refusal):
+        seal(session, now=utc(24))
