@@ -154,6 +154,7 @@ def _issued_for_month(session: Session, key: str) -> tuple[Issued, ...]:
 def _give_back(
     session: Session, *, key: str, seller: Party, buyer: Party, amount: Money, reason: str, now: datetime
 ) -> tuple[Issued, ...]:
+    # All of them before the series: whoever credits one of them by itself holds it first, too.
     invoices = session.scalars(
         select(IssuedDocument.id)
         .where(
@@ -163,10 +164,10 @@ def _give_back(
             IssuedDocument.key.startswith("commission:", autoescape=True),
         )
         .order_by(IssuedDocument.id.desc())
+        .with_for_update(key_share=True)
     )
     notes: list[Issued] = []
     for invoice_id in invoices.all():
-        _lock_document(session, invoice_id)
         credits = spread_credit(amount, [left for _, left in _left_of(session, invoice_id)])
         if credits:
             own_key = f"{key}:{len(notes) + 1}"

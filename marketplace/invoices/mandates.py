@@ -23,6 +23,12 @@ class MandateMissing(MarketplaceError):
     code = "mandate_missing"
 
 
+class MandateInUse(MarketplaceError):
+    """It was signed, or documents were drawn up under it, on `used_on` or later: it cannot end before."""
+
+    code = "mandate_in_use"
+
+
 def sign_mandate(session: Session, *, seller: str, signed_on: date, signed_by: str, now: datetime) -> int:
     """The merchant's next mandate, in force from `signed_on`; its number (from 1). MandateStands when one is."""
     standing = session.scalars(
@@ -45,8 +51,8 @@ def sign_mandate(session: Session, *, seller: str, signed_on: date, signed_by: s
 def end_mandate(session: Session, *, seller: str, ended_on: date) -> None:
     """From `ended_on` on nothing is drawn up in the merchant's name, and the mandate's series are closed.
 
-    Waits for whoever is issuing under it. MandateMissing when none is open; ValueError for a day before its signing,
-    or before a document that was already issued under it.
+    Waits for whoever is issuing under it. MandateMissing when none is open; MandateInUse for a day before its signing,
+    or not after the last document that was issued under it.
     """
     mandate = session.scalars(
         select(InvoicingMandate)
@@ -55,8 +61,9 @@ def end_mandate(session: Session, *, seller: str, ended_on: date) -> None:
     ).one_or_none()
     if mandate is None:
         raise MandateMissing()
-    if ended_on < mandate.signed_on or ended_on <= _last_used_on(session, mandate.id):
-        raise ValueError(f"the mandate was in use until after {ended_on}")
+    used_on = _last_used_on(session, mandate.id)
+    if ended_on < mandate.signed_on or (used_on is not None and ended_on <= used_on):
+        raise MandateInUse(used_on=used_on or mandate.signed_on)
     session.execute(update(InvoicingMandate).where(InvoicingMandate.id == mandate.id).values(ended_on=ended_on))
 
 
@@ -70,6 +77,5 @@ def find_mandate(session: Session, *, seller: str, on: date, lock: bool = False)
     return session.scalars(wanted.with_for_update(read=True) if lock else wanted).one_or_none()
 
 
-def _last_used_on(session: Session, mandate_id: int) -> date:
-    last = session.scalar(select(func.max(InvoiceSeries.last_issued_on)).where(InvoiceSeries.mandate_id == mandate_id))
-    return last or date.min
+def _last_used_on(session: Session, mandate_id: int) -> date | None:
+    return session.scalar(select(func.max(InvoiceSeries.last_issued_on)).where(InvoiceSeries.mandate_id == mandate_id))

@@ -40,6 +40,10 @@ XMP_PROPERTIES = (
 )
 
 
+#: Letters that Unicode does not take apart, and what they are written as without their stroke.
+PLAIN = str.maketrans("ŁłĐđĦħŦŧı", "LlDdHhTti")
+
+
 class _Paper(FPDF):
     """A4 with the document's name and the page's number at the foot of each page."""
 
@@ -71,7 +75,7 @@ class _Paper(FPDF):
         return "".join(
             sign
             if ord(sign) in drawn
-            else "".join(part for part in unicodedata.normalize("NFKD", sign) if ord(part) in drawn) or "?"
+            else "".join(c for c in unicodedata.normalize("NFKD", sign).translate(PLAIN) if ord(c) in drawn) or "?"
             for sign in text
         )
 

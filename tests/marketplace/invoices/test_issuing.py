@@ -17,7 +17,14 @@ from marketplace.invoices.issuing import (
     issue_commission_invoice,
     issue_for_seller,
 )
-from marketplace.invoices.mandates import MandateMissing, MandateStands, end_mandate, find_mandate, sign_mandate
+from marketplace.invoices.mandates import (
+    MandateInUse,
+    MandateMissing,
+    MandateStands,
+    end_mandate,
+    find_mandate,
+    sign_mandate,
+)
 from marketplace.invoices.models import IssuedDocument
 from marketplace.invoices.rules import (
     CREDIT_NOTE,
@@ -151,8 +158,9 @@ def test_mandates_do_not_overlap_and_end_once(session: Session) -> None:
     assert _sign(session) == 1
     with pytest.raises(MandateStands):
         _sign(session, on=date(2027, 1, 1))
-    with pytest.raises(ValueError, match="in use"):
+    with pytest.raises(MandateInUse) as refused:
         end_mandate(session, seller=CHEESE.key, ended_on=date(2026, 10, 31))
+    assert refused.value.details == {"used_on": date(2026, 11, 1)}
     end_mandate(session, seller=CHEESE.key, ended_on=date(2026, 11, 20))
     with pytest.raises(MandateMissing):
         end_mandate(session, seller=CHEESE.key, ended_on=date(2026, 11, 22))
@@ -167,8 +175,9 @@ def test_mandates_do_not_overlap_and_end_once(session: Session) -> None:
 def test_a_mandate_does_not_end_before_what_was_issued_under_it(session: Session) -> None:
     _sign(session)
     _sell(session, "sale:1")
-    with pytest.raises(ValueError, match="in use"):
+    with pytest.raises(MandateInUse) as refused:
         end_mandate(session, seller=CHEESE.key, ended_on=TODAY)
+    assert refused.value.details == {"used_on": TODAY}
 
 
 # --- Credit notes ----------------------------------------------------------------------------------------------

@@ -218,7 +218,7 @@ def test_a_receipt_says_that_it_is_no_invoice_and_every_sign_has_a_drawing(words
     pdf = _printed(_receipt(), words)
     said = _text(pdf)
     assert "Ce reçu n’est pas une facture. Pour une facture, demandez-la à Cire & Mèche." in said
-    assert "Bougie de ?ódz ? à l’ancienne" in said
+    assert "Bougie de Lódz ? à l’ancienne" in said
     assert PdfReader(BytesIO(pdf)).attachments == {}
 
 

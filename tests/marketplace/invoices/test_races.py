@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from threading import Barrier
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
 from marketplace.db import Database
-from marketplace.invoices.issuing import credit, issue_for_seller
-from marketplace.invoices.mandates import sign_mandate
+from marketplace.invoices.issuing import CommissionLine, Issued, credit, issue_commission_invoice, issue_for_seller
+from marketplace.invoices.mandates import MandateInUse, end_mandate, sign_mandate
 from marketplace.invoices.models import IssuedDocument
 from marketplace.invoices.rules import CreditTooLarge
 from marketplace.money import Money
@@ -85,6 +88,71 @@ def test_two_credits_at_once_take_no_more_than_there_is(empty_database: Database
 
     with ThreadPoolExecutor(4) as hands:
         assert sorted(hands.map(take, range(4))) == [False, False, True, True]
+
+
+def test_a_mandate_ends_after_what_is_being_issued_under_it(empty_database: Database) -> None:
+    """Whoever ends it waits for the document on its way, and then learns of it."""
+    _sign(empty_database)
+
+    def end() -> object:
+        try:
+            with empty_database.transaction() as session:
+                return end_mandate(session, seller=CHEESE.key, ended_on=TODAY)
+        except MandateInUse as refused:
+            return refused.details["used_on"]
+
+    with ThreadPoolExecutor(1) as hands:
+        with empty_database.transaction() as session:
+            issue_for_seller(session, key="sale:1", draft=sale(), issuer=ASSOCIATION, now=NOW)
+            ending = hands.submit(end)
+            _wait_for_a_lock(empty_database)
+        assert ending.result(30) == TODAY
+
+
+def test_giving_back_and_crediting_do_not_wait_for_each_other(empty_database: Database) -> None:
+    """Both want the older invoice and the series of credit notes: the invoice comes first for both."""
+    with empty_database.transaction() as session:
+        older, _newer = (_commission(session, month, 300)[0] for month in (9, 10))
+
+    def give_back() -> int:
+        with empty_database.transaction() as session:
+            return len(_commission(session, 11, -400))
+
+    with ThreadPoolExecutor(1) as hands:
+        with empty_database.transaction() as session:
+            held = text("SELECT 1 FROM issued_document WHERE id = :id FOR NO KEY UPDATE")  # where a credit begins
+            session.execute(held, {"id": older.id})
+            giving = hands.submit(give_back)
+            _wait_for_a_lock(empty_database)
+            credit(session, key="c", document_id=older.id, credits={0: Money(100)}, reason="Rendu", now=NOW)
+        assert giving.result(30) == 2
+
+
+def _commission(session: Session, month: int, cents: int) -> tuple[Issued, ...]:
+    return issue_commission_invoice(
+        session,
+        association=ASSOCIATION,
+        merchant=CHEESE,
+        month=date(2026, month, 1),
+        lines=[CommissionLine("Commande", Money(cents))],
+        reason="Commissions rendues",
+        now=NOW,
+    )
+
+
+def _wait_for_a_lock(database: Database) -> None:
+    """Until somebody stands before a row that another transaction holds."""
+    end = time.monotonic() + 30
+    waiting = text(
+        "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+        "WHERE NOT l.granted AND a.datname = current_database()"
+    )
+    while time.monotonic() < end:
+        with database.glance() as session:
+            if session.scalar(waiting):
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
 
 
 @pytest.fixture
