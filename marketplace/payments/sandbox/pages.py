@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from babel.numbers import format_currency
+from babel.numbers import format_currency, format_decimal
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from marketplace.language import current_language, speaking
 from marketplace.payments.sandbox import lifecycle, payments
 from marketplace.payments.sandbox.bodies import split_url
+from marketplace.payments.sandbox.postings import NO_FEE, fee_in
 from marketplace.payments.sandbox.server_state import state_of
 
 pages = Blueprint("pages", __name__)
@@ -38,7 +39,11 @@ def mollie_money(amount: dict[str, str]) -> str:
 
 
 def _currency(amount: Decimal, currency: str) -> str:
-    return format_currency(amount, currency, locale="en_GB" if current_language() == "en" else "fr_FR")
+    return format_currency(amount, currency, locale=_locale())
+
+
+def _locale() -> str:
+    return "en_GB" if current_language() == "en" else "fr_FR"
 
 
 @pages.get("/checkout/<payment_id>")
@@ -78,11 +83,15 @@ def about() -> Response:
     with state.book.transaction() as db:
         unknown_calls = db.execute("SELECT * FROM unknown_calls ORDER BY calls_qty DESC LIMIT 50").fetchall()
         (payments_qty,) = db.execute("SELECT count(*) FROM payments").fetchone()
+        fee = fee_in(db)
     page = render_template(
         "sandbox/about.html",
         unknown_calls=unknown_calls,
         payments_qty=payments_qty,
         time_factor=f"{state.time_factor:g}",
+        has_fee=fee != NO_FEE,
+        fee_percent=format_decimal(Decimal(fee.basis_points) / 100, locale=_locale()),
+        fee_fixed_cents=fee.fixed_cents,
     )
     return sealed(page, 200, "form-action 'none'")
 

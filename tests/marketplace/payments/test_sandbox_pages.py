@@ -207,6 +207,10 @@ def test_the_simulator_says_what_it_does_what_it_does_not_and_what_it_assumes(sa
         "Appels inconnus",
     ]
     assert "GET /v2/orders" in words(tree)
+    assert "Frais du prestataire : aucun ici" in words(tree)
+    sandbox.set_fee(180, 25)
+    _, tree = page(sandbox, "_sandbox")
+    assert "1,8 pour cent et 0,25 € par paiement" in words(tree)
 
 
 def test_the_stylesheet_and_the_icon_are_served(sandbox: Sandbox) -> None:
