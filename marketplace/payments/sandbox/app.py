@@ -23,7 +23,7 @@ from marketplace.payments.sandbox.faults import Faults
 from marketplace.payments.sandbox.idempotency import Turns
 from marketplace.payments.sandbox.operations import HAL
 from marketplace.payments.sandbox.organizations import Organization, connect
-from marketplace.payments.sandbox.postings import NO_FEE, Fee, set_fee
+from marketplace.payments.sandbox.postings import NO_FEE, Fee, adopt_old_book, set_fee
 from marketplace.payments.sandbox.refusals import ApiRefusal
 from marketplace.payments.sandbox.server_state import ServerState, state_of
 from marketplace.payments.sandbox.shapes import Profile
@@ -81,6 +81,8 @@ def create_sandbox(options: Options) -> Flask:
     with book.transaction() as db:
         for profile in profiles.values():
             credentials.register_profile(db, profile)
+        set_fee(db, NO_FEE)
+        adopt_old_book(db)
         set_fee(db, options.fee)
         for token in options.access_tokens:
             credentials.issue(db, token, profiles[options.keys[0]].organization_id, credentials.SCOPES)

@@ -120,6 +120,29 @@ def chargeback_reversed(db: sqlite3.Connection, chargeback_id: str, at: datetime
     give_back(db, at, chargeback_id=chargeback_id)
 
 
+def adopt_old_book(db: sqlite3.Connection) -> None:
+    """A book from before there were balance transactions gets those of all that happened, fees left out."""
+    paid = db.execute(
+        "SELECT p.id, p.ended_at FROM payments p JOIN profiles f ON f.id = p.profile_id WHERE p.status = 'paid'"
+        " AND NOT EXISTS (SELECT 1 FROM balance_transactions WHERE payment_id = p.id) ORDER BY p.position"
+    ).fetchall()
+    for payment in paid:
+        payment_id = payment["id"]
+        payment_paid(db, payment_id, datetime.fromisoformat(payment["ended_at"]))
+        for row in db.execute("SELECT * FROM routes WHERE payment_id = ?", (payment_id,)).fetchall():
+            at = datetime.fromisoformat(row["created_at"])
+            routed(db, payment_id, row["organization_id"], row["amount_cents"], at)
+        for row in db.execute(
+            "SELECT * FROM refunds WHERE payment_id = ? AND status IN ('pending', 'processing', 'refunded')",
+            (payment_id,),
+        ).fetchall():
+            refund_taken(db, row["id"], datetime.fromisoformat(row["created_at"]))
+        for row in db.execute("SELECT * FROM chargebacks WHERE payment_id = ?", (payment_id,)).fetchall():
+            charged_back(db, row["id"], datetime.fromisoformat(row["created_at"]))
+            if row["reversed_at"] is not None:
+                chargeback_reversed(db, row["id"], datetime.fromisoformat(row["reversed_at"]))
+
+
 def owner_of(db: sqlite3.Connection, payment_id: str) -> str:
     """The organisation whose payment it is."""
     owner_id: str = _payment(db, payment_id)["owner_id"]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.marketplace.payments.sandbox_bodies import payment_body, refund_body, route_body
+from tests.marketplace.payments.sandbox_bodies import euros, payment_body, refund_body, route_body
 from tests.sandbox_server import TOKEN, Sandbox, running_sandbox
 
 ORGANIZATIONS = ("org_12345", "org_67890")
@@ -95,9 +95,7 @@ class Course:
         if name == "route":
             self.town.call("POST", f"payments/{payment_id}/routes", route_body(value(cents), ORGANIZATIONS[which]))
         elif name == "charge back":
-            answer = self._control(
-                f"payments/{payment_id}/chargeback", {"amount": payment_body(value(cents))["amount"]}
-            )
+            answer = self._control(f"payments/{payment_id}/chargeback", {"amount": euros(value(cents))})
             if "id" in answer:
                 self.chargebacks.append(answer["id"])
         else:
@@ -183,3 +181,31 @@ def test_a_line_of_one_cent_too_many_is_noticed(tmp_path: Path) -> None:
         db.close()
         with pytest.raises(AssertionError):
             assert_adds_up(running)
+
+
+def test_a_book_from_before_there_were_lines_is_gone_through_once(tmp_path: Path) -> None:
+    path = tmp_path / "book.sqlite"
+    with running_sandbox(book=path, access_tokens=(TOKEN,)) as running:
+        running.register_organization("org_12345")
+        course = Course(running)
+        for event in [
+            ("pay", 1000, 0),
+            ("route", 600, 0),
+            ("refund with reversal", 200, 0),
+            ("charge back", 300, 0),
+            ("win dispute", 1, 0),
+            ("charge back", 100, 0),
+        ]:
+            course.do(*event)
+        before = running.book()
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE balance_transactions")
+        db.execute("DROP TABLE holds")
+    db.close()
+    for _ in range(2):
+        with running_sandbox(book=path, access_tokens=(TOKEN,)) as running:
+            after = running.book()
+            assert after["organizations"] == before["organizations"]
+            assert after["profiles"] == before["profiles"]
+            balance = running.call("GET", "balances/primary?testmode=true", key=TOKEN).json()
+            assert balance["pendingAmount"] == euros("2.00")
