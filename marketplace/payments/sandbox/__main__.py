@@ -78,6 +78,14 @@ from marketplace.payments.sandbox.server import Server, raise_interrupt
     envvar="SANDBOX_REDIRECT_URIS",
     help="Where browsers may be sent back with its answer.",
 )
+@click.option(
+    "--allow-loopback-webhooks/--no-loopback-webhooks",
+    "allows_loopback_webhooks",
+    default=True,
+    envvar="SANDBOX_ALLOW_LOOPBACK_WEBHOOKS",
+    show_default=True,
+    help="Call back on this machine, which Mollie never does; else webhooks are refused.",
+)
 @click.option("--verbose", is_flag=True, help="Log every request.")
 def main(
     port: int,
@@ -93,6 +101,7 @@ def main(
     client_id: str,
     client_secret: str,
     redirect_uris: tuple[str, ...],
+    allows_loopback_webhooks: bool,
     verbose: bool,
 ) -> None:
     """Serve a payment provider of our own, with play money, on this machine only."""
@@ -111,10 +120,13 @@ def main(
             application=application,
             access_tokens=access_tokens,
             fee=Fee(fee_basis_points, fee_fixed_cents),
+            allows_loopback_webhooks=allows_loopback_webhooks,
         )
         server = Server(options, port)
     except (OSError, ValueError, sqlite3.Error) as error:
         sys.exit(f"The payment sandbox cannot start: {error}")
+    if allows_loopback_webhooks:
+        logging.getLogger(__name__).info("webhooks on this machine are called back; Mollie refuses such addresses")
     signal.signal(signal.SIGTERM, raise_interrupt)
     print(f"Payment sandbox ready on {server.url} (no real money, book {book})", flush=True)
     with contextlib.suppress(KeyboardInterrupt):

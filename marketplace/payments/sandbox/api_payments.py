@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, request
+from flask import Blueprint, current_app, request
 
-from marketplace.payments.sandbox import payments, refunds, routes, shapes, upfront
+from marketplace.payments.sandbox import bodies, payments, refunds, routes, shapes, upfront
 from marketplace.payments.sandbox.operations import API_PREFIX, Answer, Call, operation, page_limit
 from marketplace.payments.sandbox.refusals import ApiRefusal, unprocessable
+from marketplace.payments.sandbox.server_state import state_of
 
 api_payments = Blueprint("api_payments", __name__, url_prefix=API_PREFIX)
 
@@ -14,6 +15,7 @@ api_payments = Blueprint("api_payments", __name__, url_prefix=API_PREFIX)
 @api_payments.post("/payments")
 @operation("payments.write")
 def create_payment(call: Call) -> Answer:
+    check_webhook(call.body)
     return 201, call.show(payments.create(call.db, profile_of_new_payment(call), call.body))
 
 
@@ -27,6 +29,12 @@ def profile_of_new_payment(call: Call) -> str:
     if not isinstance(wanted, str) or wanted not in call.profiles:
         raise unprocessable("profileId", "With a token, name one of your profiles.")
     return wanted
+
+
+def check_webhook(body: bodies.Body) -> None:
+    """422 for any webhook when the sandbox was told to be as far away as Mollie is."""
+    if body.get("webhookUrl") is not None and not state_of(current_app).allows_loopback_webhooks:
+        raise unprocessable("webhookUrl", "This machine cannot be reached from the provider.")
 
 
 @api_payments.get("/payments")
@@ -69,6 +77,7 @@ def get_payment(call: Call, payment_id: str) -> Answer:
 @api_payments.patch("/payments/<payment_id>")
 @operation("payments.write")
 def change_payment(call: Call, payment_id: str) -> Answer:
+    check_webhook(call.body)
     return 200, call.show(payments.change(call.db, call.payment(payment_id), call.body))
 
 

@@ -45,6 +45,7 @@ class Options:
     sandbox when that is not where the API's caller finds it. `organizations` are connected from the start.
     `application` may ask merchants for their consent. Each of `access_tokens` opens everything that the first key's
     organisation has. `fee` is what the provider keeps of each payment from now on.
+    Without `allows_loopback_webhooks` it refuses every webhook, as Mollie refuses those of a laptop.
     """
 
     book: Path
@@ -56,6 +57,7 @@ class Options:
     application: Application | None = None
     access_tokens: tuple[str, ...] = ()
     fee: Fee = NO_FEE
+    allows_loopback_webhooks: bool = True
 
     def __post_init__(self) -> None:
         """ValueError unless the keys are test keys: a real key has no business here."""
@@ -97,6 +99,7 @@ def create_sandbox(options: Options) -> Flask:
         time_factor=options.time_factor,
         public_url=options.public_url.rstrip("/") if options.public_url else None,
         application=options.application,
+        allows_loopback_webhooks=options.allows_loopback_webhooks,
     )
     bind_sentences(app)
     for blueprint in (*BLUEPRINTS, pages.pages, controls.controls):

@@ -25,6 +25,7 @@ class ServerState:
     time_factor: float
     public_url: str | None
     application: Application | None
+    allows_loopback_webhooks: bool
 
 
 def state_of(app: Flask) -> ServerState:

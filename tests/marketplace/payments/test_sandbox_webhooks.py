@@ -165,3 +165,19 @@ def test_a_redirect_does_not_lead_away_from_this_machine(sandbox: Sandbox) -> No
         sandbox.pay(opened(sandbox, shop))
         sandbox.flush_webhooks()
         assert sandbox.book()["webhooks"][0]["last_answer"] == "redirected away from this machine"
+
+
+def test_told_to_be_as_far_away_as_the_real_one_it_refuses_every_webhook() -> None:
+    with running_sandbox(allows_loopback_webhooks=False) as far:
+        body = {
+            "amount": {"currency": "EUR", "value": "10.00"},
+            "description": "Commande",
+            "redirectUrl": "http://127.0.0.1:8000/retour",
+        }
+        refused = far.call("POST", "payments", {**body, "webhookUrl": "http://127.0.0.1:8000/webhook"})
+        assert (refused.status_code, refused.json()["field"]) == (422, "webhookUrl")
+        payment = far.call("POST", "payments", body)
+        assert payment.status_code == 201
+        path = f"payments/{payment.json()['id']}"
+        late = far.call("PATCH", path, {"webhookUrl": "http://127.0.0.1:8000/webhook"})
+        assert (late.status_code, late.json()["field"]) == (422, "webhookUrl")
