@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
 from marketplace.errors import NotFound
-from merchants.models import Member, Merchant
+from marketplace.payments.service import is_payable
+from merchants.models import Member, Merchant, Shop
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,14 @@ def _file(merchant: Merchant, *, is_owner: bool) -> SellerFile:
         email=merchant.email,
         is_owner=is_owner,
     )
+
+
+def sells_online(session: Session, *, slug: str, provider_env: str) -> bool:
+    """Whether what the shop sells can be paid online now."""
+    party = (
+        select(literal("merchant:") + Merchant.key)
+        .join(Shop, Shop.merchant_id == Merchant.id)
+        .where(Shop.slug == slug)
+        .scalar_subquery()
+    )
+    return is_payable(session, party=party, provider_env=provider_env)

@@ -15,6 +15,7 @@ from marketplace.hall import Hall
 from marketplace.mail import Mailer
 from marketplace.money import Money
 from marketplace.payments.gateway import Gateway
+from marketplace.payments.models import MerchantAccount
 from marketplace.settings import Settings
 from merchants.catalogue import ProductDraft, VariantDraft, put_product
 from merchants.models import Merchant, Shop
@@ -84,6 +85,15 @@ def open_shop(
         state=state,
     )
     session.add(shop)
+    session.add(
+        MerchantAccount(
+            party=f"merchant:{slug}",
+            provider_env="sandbox",
+            organization_id=f"org_{slug}",
+            can_receive_payments=True,
+            checked_at=LONG_AGO,
+        )
+    )
     session.flush()
     return shop.id
 

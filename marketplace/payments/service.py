@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, select, update
+from sqlalchemy import ScalarSelect, Select, case, select, update
 from sqlalchemy.orm import Session
 
 from marketplace.db import Database
@@ -344,14 +344,19 @@ def cancel_attempt(hall: Hall, payment_id: int) -> None:
 
 def payable_parties(session: Session, provider_env: str) -> frozenset[str]:
     """The parties whose goods may be sold online: only while the provider lets them receive payments (D5)."""
-    return frozenset(
-        session.scalars(
-            select(MerchantAccount.party).where(
-                MerchantAccount.provider_env == provider_env,
-                MerchantAccount.can_receive_payments,
-                MerchantAccount.standing == "connected",
-            )
-        )
+    return frozenset(session.scalars(_payable(provider_env)))
+
+
+def is_payable(session: Session, *, party: str | ScalarSelect[str], provider_env: str) -> bool:
+    """The same, of one party: its word, or a query that finds it."""
+    return session.scalar(_payable(provider_env).where(MerchantAccount.party == party)) is not None
+
+
+def _payable(provider_env: str) -> Select[str]:
+    return select(MerchantAccount.party).where(
+        MerchantAccount.provider_env == provider_env,
+        MerchantAccount.can_receive_payments,
+        MerchantAccount.standing == "connected",
     )
 
 
@@ -360,6 +365,7 @@ __all__ = [
     "cancel_attempt",
     "claim_due_polls",
     "open_at_provider",
+    "is_payable",
     "payable_parties",
     "reconcile",
     "request_payment",

@@ -40,6 +40,7 @@ from merchants.rules import ALCOHOL, PERISHABLE
 from merchants.schemas import read_listing_query
 from merchants.search.find import find_products
 from merchants.search.ranking import shop_turn, static_score
+from merchants.sellers import sells_online
 
 blueprint = Blueprint("catalogue", __name__)
 
@@ -196,11 +197,13 @@ def shop(slug: str) -> ResponseReturnValue:
             return render_template("merchants/catalogue/paused.html", shop=shop), 404
         products = list_products(session, shop=slug, after=asked["apres"], before=asked["avant"])
         delivery = _delivery(session, now)
+        is_sold_online = sells_online(session, slug=slug, provider_env=hall.settings.mollie_env)
     page = asked["page"] if products.previous else 1
     before, after = products.previous, products.next
     return render_template(
         "merchants/catalogue/shop.html",
         shop=shop,
+        is_sold_online=is_sold_online,
         doors=doors_at(shop.opening_hours, now),
         week=week_of(shop.opening_hours, local_day(now)),
         sells_alcohol=shop.trade == ALCOHOL_TRADE or any(card.kind == ALCOHOL for card in products.items),
@@ -249,12 +252,14 @@ def show_product(
             return _withdrawn(session, product_id)
         now = hall.clock.now()
         delivery = _delivery(session, now)
+        is_sold_online = sells_online(session, slug=product.shop.slug, provider_env=hall.settings.mollie_env)
     if word is not None and word != slug(product.name):
         return redirect(product_url(product.id, product.name), 301)
     today = local_day(now)
     page = render_template(
         "merchants/catalogue/product.html",
         product=product,
+        is_sold_online=is_sold_online,
         kind=get_kind(product.kind, today),
         is_perishable=product.kind in PERISHABLE,
         is_alcohol=product.kind == ALCOHOL,

@@ -29,7 +29,7 @@ from marketplace.jobs import work_until_idle
 from marketplace.mail import Mailer
 from marketplace.payments.gateway import Gateway
 from marketplace.settings import Settings
-from tests.sandbox_server import KEY, Sandbox, running_sandbox
+from tests.sandbox_server import APPLICATION, KEY, Sandbox, running_sandbox
 from tests.walk import NOW
 
 if TYPE_CHECKING:
@@ -148,6 +148,9 @@ def open_town(database_url: URL, instance_dir: Path, letters: Path) -> Iterator[
                 "MARKET_ENV": "demo",
                 "SITE_URL": url,
                 "MOLLIE_API_ENDPOINT": sandbox.url,
+                "MOLLIE_CLIENT_ID": APPLICATION.client_id,
+                "MOLLIE_CLIENT_SECRET": APPLICATION.client_secret,
+                "MOLLIE_ACCESS_TOKEN": "access_live",
                 "GEOCODER_URL": f"{townsfolk.url}/geocodage",
                 "SMTP_PORT": str(townsfolk.smtp_port),
             }

@@ -18,9 +18,10 @@ from marketplace.invoices.issuing import credit, issue_for_seller, issue_own
 from marketplace.invoices.mandates import sign_mandate
 from marketplace.invoices.rules import DEDUCTION
 from marketplace.money import Money
+from marketplace.payments.models import MerchantAccount
 from marketplace.web.failures import refuse
 from merchants.catalogue import ProductDraft, VariantDraft, put_product
-from merchants.models import Product, Shop, Variant
+from merchants.models import Merchant, Product, Shop, Variant
 from tests.browser.crawl import Crawl, Snapshot, Visitor, links_of, past_every_round
 from tests.browser.live import LiveTown
 from tests.marketplace.invoices.cast import ASSOCIATION, CHEESE, sale
@@ -35,7 +36,7 @@ LONG_WORD = "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz"
 ADDRESS = {"mode": "delivery", "street": "12 rue de Montmoreau", "postcode": "16000", "city": "Angoulême"}
 PERSON = {"name": "Jeanne Martin", "phone": "06 39 98 12 34", "email": "jeanne@example.org", "shortage": "refund"}
 #: Where those who work here go; the market itself has been seen.
-ROOMS = ("accounts.", "merchant.", "coordinator.", "courier.", "attention.")
+ROOMS = ("accounts.", "merchant.", "coordinator.", "courier.", "attention.", "connections.")
 LONG = "9" * 300
 HOSTILE = "<script>alert(1)</script>\u202e' OR 1=1 --"
 
@@ -413,6 +414,7 @@ def staff(crawl: Crawl) -> None:
     _courier_rides(crawl)
     coordinator = next(who for who in crawl.visitors if who.name == "a coordinator")
     crawl.visit(coordinator, f"/tournees/{round_id}", "round: rides")
+    crawl.visit(coordinator, "/encaissements", "who can be paid")
 
 
 def of_shop(town: LiveTown, slug: str, qty: int) -> list[int]:
@@ -427,6 +429,28 @@ def _place(town: LiveTown, variants: Sequence[int], slot_id: int | None) -> orde
     with town.hall.database.transaction() as session:
         basket_id = fill_basket(session, dict.fromkeys(variants, 1), now=town.clock.now())
         return orders.place_order(session, order_command(basket_id, slot_id=slot_id), clock=town.clock)
+
+
+def _payouts(crawl: Crawl, who: Visitor, slug: str) -> None:
+    """A merchant's page of its account at each stage, an answer nobody asked for, and the question before the end."""
+    party = f"merchant:{slug}"
+    stages = (
+        ("ended", "needs_data", False),
+        ("connected", "needs_data", False),
+        ("connected", "in_review", False),
+        ("reconnect", "completed", True),
+        ("leaving", "completed", True),
+        ("connected", "completed", True),
+    )
+    for standing, onboarding, can_receive in stages:
+        with crawl.town.hall.database.transaction() as session:
+            values = {"standing": standing, "onboarding": onboarding, "can_receive_payments": can_receive}
+            session.execute(update(MerchantAccount).where(MerchantAccount.party == party).values(values))
+        crawl.visit(who, "/boutique/encaissement", f"payouts: {standing}, {onboarding}")
+    crawl.visit(who, "/boutique/encaissement/retour?code=auth_x&state=forged", "payouts: forged")
+    with crawl.town.hall.database.reading() as session:
+        merchant_id = session.scalars(select(Merchant.id).where(Merchant.key == slug)).one()
+    crawl.visit(who, f"/boutique/encaissement/{merchant_id}/delier", "payouts: before leaving")
 
 
 def _papers(crawl: Crawl, who: Visitor, slug: str) -> None:
@@ -469,6 +493,7 @@ def _shop_packs(crawl: Crawl, slug: str) -> None:
             break
     crawl.visit(who, f"{parts[0]}/bordereau", "shop: slip")
     _papers(crawl, who, slug)
+    _payouts(crawl, who, slug)
     shelf = crawl.visit(who, "/boutique/rayon").tree
     actions = [form.attributes["action"] or "" for form in shelf.css("form[action*='/boutique/rayon/']")]
     for form in ({"qty": "", "seen_qty": "1"}, {"qty": "1.5", "seen_qty": "1"}, {"qty": HOSTILE, "seen_qty": "1"}):

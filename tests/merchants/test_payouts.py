@@ -28,9 +28,10 @@ from marketplace.payments.models import ConnectionEvent, MerchantAccount, Share
 from marketplace.payments.oauth import Consent, TokenRefused
 from marketplace.payments.service import payable_parties
 from merchants.models import Member, Merchant
+from merchants.search.index import index_products
 from tests.basket.counter import Browser, part_of
 from tests.sandbox_server import APPLICATION, Sandbox
-from tests.walk import Town, pay, place, work
+from tests.walk import Town, pay, place, product_id_of, work
 
 PARTY, ENV = "merchant:librairie", "sandbox"
 OrganizationToken = "access_platform"
@@ -536,6 +537,32 @@ def test_who_never_connected_cannot_leave(hall: Hall, keeper: Keeper) -> None:
     assert who.get(path).status_code == 303
     assert who.post(path).status_code == 409
     assert who.post(f"/boutique/encaissement/{merchant_id(hall)}/regarder").status_code == 409
+
+
+# --- On the market ---------------------------------------------------------------------------------------------
+
+
+def test_goods_that_cannot_be_paid_say_so_where_they_are_met(
+    hall: Hall, town: Town, sandbox: Sandbox, keeper: Keeper, app: Flask
+) -> None:
+    visitor = Browser(app.test_client())
+    with hall.database.transaction() as session:
+        product_id = product_id_of(session, "Carnet bleu")
+        index_products(session, [product_id])
+    product, shop = f"/produits/{product_id}-carnet-bleu", "/boutiques/librairie"
+    said = "Cette boutique ne prend pas encore de paiement en ligne."
+    assert said in visitor.get(product).text
+    assert 'action="/panier/lignes"' not in visitor.get(product).text
+    assert said in visitor.get(shop).text
+    added = visitor.post("/panier/lignes", variant_id=town.variant("L2"), qty="1", back="/panier")
+    assert added.status_code == 303, "somebody's page was older"
+    assert said in visitor.get("/panier").text
+    assert visitor.post("/panier/suite").status_code == 422
+    assert visitor.get("/commande/livraison").status_code == 303
+    connect_by(hall, sandbox, keeper("librairie"))
+    assert said not in visitor.get(product).text + visitor.get(shop).text + visitor.get("/panier").text
+    assert 'action="/panier/lignes"' in visitor.get(product).text
+    assert visitor.post("/panier/suite").status_code == 303
 
 
 # --- Secrets ---------------------------------------------------------------------------------------------------
