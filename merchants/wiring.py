@@ -7,7 +7,7 @@ from marketplace.web.api import register
 from merchants import api, checks, handlers
 from merchants.imports.cli import import_catalogue_command
 from merchants.search_cli import search_group
-from merchants.views import catalogue, payouts
+from merchants.views import catalogue, payouts, treasury
 
 
 def init(app: Flask) -> None:
@@ -18,4 +18,5 @@ def init(app: Flask) -> None:
     app.cli.add_command(search_group)
     catalogue.init(app)
     payouts.init(app)
+    treasury.init(app)
     register(app, api.blueprint)

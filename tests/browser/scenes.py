@@ -548,6 +548,9 @@ def _coordinator_plans(crawl: Crawl, round_id: int) -> None:
     page = f"/tournees/{round_id}"
     crawl.visit(who, "/tournees", "rounds")
     crawl.visit(who, "/a-regarder", "what waits for a person")
+    treasurer = sign_in(crawl, "the treasurer", "tresorerie@example.org")
+    crawl.visit(treasurer, "/espace", "the treasurer's rooms")
+    crawl.visit(treasurer, "/tresorerie", "treasury")
     crawl.visit(who, page, "round: open")
     crawl.wander(who, "/tournees", within=ROOMS)
     crawl.send(who, f"{page}/fermer", {}, "round: closed")

@@ -28,7 +28,16 @@ STEPS = {
 }
 ROOMS = ("merchant.", "coordinator.", "courier.", "attention.")
 #: Where the links of the header lead that depend on who is signed in.
-DOORS = ("/connexion", "/boutique", "/tournees", "/ma-tournee", "/a-regarder", "/encaissements", "/espace")
+DOORS = (
+    "/connexion",
+    "/boutique",
+    "/tournees",
+    "/ma-tournee",
+    "/a-regarder",
+    "/tresorerie",
+    "/encaissements",
+    "/espace",
+)
 FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]"
 
 

@@ -69,6 +69,7 @@ DOORS = {
         coordinator.close coordinator.hand_out coordinator.home coordinator.open_rounds coordinator.opening_form
         coordinator.plan coordinator.reopen coordinator.sheet coordinator.show coordinator.withdraw
     """,
+    "role_treasurer": "treasury.home",
     "_staff": "connections.home attention.home",
     "role_courier": "courier.absent courier.again courier.collect courier.deliver courier.home courier.stop",
 }
@@ -184,7 +185,7 @@ class People:
         with hall.database.transaction() as session:
             now = hall.clock.now()
             claire = open_account(session, email=EMAIL, name="Claire", password=PASSWORD, now=now)
-            for role in ("coordinator", "courier"):
+            for role in ("coordinator", "courier", "treasurer"):
                 person = User(email=f"{role}@example.org", name=role, created_at=now)
                 session.add(person)
                 session.flush()
@@ -230,6 +231,7 @@ class People:
             "merchant_member": EMAIL,
             "role_coordinator": "coordinator@example.org",
             "_staff": "coordinator@example.org",
+            "role_treasurer": "treasurer@example.org",
             "role_courier": "courier@example.org",
             "stranger": "stranger@example.org",
         }.get(who)

@@ -1,0 +1,75 @@
+"""Where the shares of what was paid are: the treasurer's look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from marketplace.money import ZERO, Money
+
+#: After that the provider gives what was not routed to the association itself (mollie.md 2.1).
+ROUTABLE = timedelta(days=90)
+
+#: Less what refunds have taken of a share; a refund that was asked for and takes from a routed one is still to come.
+_SHARES = text(
+    """
+    WITH taken AS (
+      SELECT r.payment_id, p.party, sum(p.amount) AS cents,
+             sum(p.amount) FILTER (WHERE p.is_reversal AND r.state = 'requested') AS coming_back
+      FROM refund_part p JOIN refund r ON r.id = p.refund_id AND r.state NOT IN ('failed', 'canceled')
+      WHERE p.kind = 'goods' GROUP BY 1, 2
+    )
+    SELECT s.party,
+           coalesce(sum(s.amount - coalesce(t.cents, 0)) FILTER (WHERE s.state = 'planned'), 0) AS held,
+           coalesce(sum(s.amount - coalesce(t.cents, 0)) FILTER (WHERE s.state = 'due'), 0)
+             + coalesce(sum(s.routed_amount) FILTER (WHERE s.state IN ('sending', 'unknown')), 0) AS going,
+           coalesce(sum(s.routed_amount) FILTER (WHERE s.state = 'refused'), 0) AS refused,
+           coalesce(sum(t.coming_back), 0) AS coming_back,
+           min(p.paid_at) FILTER (WHERE s.state IN ('planned', 'due', 'sending', 'unknown', 'refused')) AS oldest_at
+    FROM payment_share s JOIN payment p ON p.id = s.payment_id AND p.state = 'paid'
+    LEFT JOIN taken t ON t.payment_id = s.payment_id AND t.party = s.party
+    WHERE s.kind = 'goods' AND (s.state IN ('planned', 'due', 'sending', 'unknown', 'refused') OR t.coming_back > 0)
+      AND EXISTS (SELECT 1 FROM ledger_posting l WHERE l.key = 'allocated:' || p.id)
+    GROUP BY s.party ORDER BY s.party
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PartyShares:
+    """A merchant's money that has not reached it: kept until the goods are handed over, going, refused.
+
+    `coming_back` is what refunds will take back of shares that it has; `route_until_at` when its oldest share can no
+    longer be routed.
+    """
+
+    held: Money
+    going: Money
+    refused: Money
+    coming_back: Money
+    route_until_at: datetime | None
+
+    @property
+    def owed(self) -> Money:
+        """What the ledger should say that the merchant is owed."""
+        return self.held + self.going + self.refused - self.coming_back
+
+
+NOTHING = PartyShares(ZERO, ZERO, ZERO, ZERO, None)
+
+
+def shares_by_party(session: Session) -> dict[str, PartyShares]:
+    """Every merchant whose money is not all with it, by party."""
+    return {
+        row.party: PartyShares(
+            Money(int(row.held)),
+            Money(int(row.going)),
+            Money(int(row.refused)),
+            Money(int(row.coming_back)),
+            row.oldest_at + ROUTABLE if row.oldest_at else None,
+        )
+        for row in session.execute(_SHARES)
+    }

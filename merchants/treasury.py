@@ -1,0 +1,101 @@
+"""Where every cent is: what lies with the payment provider, and whose it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from marketplace.ledger import accounts
+from marketplace.ledger.queries import balances_until
+from marketplace.money import ZERO, Money
+from marketplace.payments.queries import NOTHING, PartyShares, shares_by_party
+from merchants.models import Merchant
+
+#: So long before a share can no longer be routed, somebody has to see to it.
+SOON = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantMoney:
+    """`owed` is the ledger's word; `shares` what the payments know of it. The two must agree."""
+
+    party: str
+    name: str
+    owed: Money
+    shares: PartyShares
+    is_urgent: bool
+
+    @property
+    def unexplained(self) -> Money:
+        return self.owed - self.shares.owed
+
+
+@dataclass(frozen=True, slots=True)
+class Treasury:
+    """What the provider holds for us; the other sums say whose it is and add up to it."""
+
+    holding: Money
+    owed: Money
+    refunds: Money
+    unmatched: Money
+    commission: Money
+    delivery: Money
+    gestures: Money
+    chargebacks: Money
+    merchants: tuple[MerchantMoney, ...]
+
+    @property
+    def associations_own(self) -> Money:
+        return self.commission + self.delivery - self.gestures - self.chargebacks
+
+    @property
+    def unexplained(self) -> Money:
+        """What no account and no share explains; anything but zero is a fault of ours."""
+        known = self.owed + self.refunds + self.unmatched + self.associations_own
+        return self.holding - known + Money.total([abs_of(merchant.unexplained) for merchant in self.merchants])
+
+
+def abs_of(amount: Money) -> Money:
+    return amount if amount >= ZERO else -amount
+
+
+def look(session: Session, now: datetime) -> Treasury:
+    """The treasury at this moment."""
+    balances = balances_until(session)
+
+    def owed_to(account: str) -> Money:
+        return -balances.get(account, ZERO)
+
+    names = {accounts.merchant(key): name for key, name in session.execute(select(Merchant.key, Merchant.legal_name))}
+    shares = shares_by_party(session)
+    parties = {account for account in balances if account.startswith(accounts.merchant(""))} | shares.keys()
+    rows = [
+        MerchantMoney(
+            party=party,
+            name=names.get(party, party),
+            owed=owed_to(party),
+            shares=shares.get(party, NOTHING),
+            is_urgent=_is_soon(shares.get(party, NOTHING).route_until_at, now),
+        )
+        for party in parties
+    ]
+    return Treasury(
+        holding=balances.get(accounts.HOLDING, ZERO),
+        owed=Money.total([row.owed for row in rows]),
+        refunds=owed_to(accounts.REFUNDS),
+        unmatched=owed_to(accounts.UNMATCHED),
+        commission=owed_to(accounts.COMMISSION),
+        delivery=owed_to(accounts.DELIVERY),
+        gestures=balances.get(accounts.GESTURES, ZERO),
+        chargebacks=balances.get(accounts.CHARGEBACKS, ZERO),
+        merchants=tuple(
+            sorted((row for row in rows if row.owed or row.shares != NOTHING), key=lambda row: (row.name, row.party))
+        ),
+    )
+
+
+def _is_soon(route_until_at: datetime | None, now: datetime) -> bool:
+    return route_until_at is not None and route_until_at - now < SOON
