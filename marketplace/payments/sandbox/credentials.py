@@ -37,10 +37,13 @@ class Credential:
         return self.profile is None
 
 
-def find(db: sqlite3.Connection, keys: Mapping[str, Profile], secret: str) -> Credential | None:
-    """Whose credential `secret` is; None for one that is unknown or revoked."""
-    if secret in keys:
-        return Credential(secret, keys[secret].organization_id, keys[secret])
+def of_key(keys: Mapping[str, Profile], secret: str) -> Credential | None:
+    """Whose API key `secret` is; None when it is none."""
+    return Credential(secret, keys[secret].organization_id, keys[secret]) if secret in keys else None
+
+
+def of_token(db: sqlite3.Connection, secret: str) -> Credential | None:
+    """Whose access token `secret` is; None for one that is unknown, too old or revoked."""
     row = db.execute("SELECT * FROM access_tokens WHERE token = ? AND revoked_at IS NULL", (secret,)).fetchone()
     if row is not None:
         return Credential(secret, row["organization_id"], None, frozenset(row["scopes"].split()))

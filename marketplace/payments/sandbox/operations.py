@@ -128,8 +128,12 @@ def _perform(
 def authenticate(state: ServerState) -> Credential:
     """Whose call this is; 401 when nobody knows."""
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    with state.book.transaction() as db:
-        credential = credentials.find(db, state.profiles, secret) if scheme.lower() == "bearer" else None
+    credential = None
+    if scheme.lower() == "bearer":
+        credential = credentials.of_key(state.profiles, secret)
+        if credential is None:
+            with state.book.transaction() as db:
+                credential = credentials.of_token(db, secret)
     if credential is None:
         raise ApiRefusal(401, "This key is unknown here, or it was revoked.")
     return credential
