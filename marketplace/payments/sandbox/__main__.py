@@ -126,7 +126,9 @@ def main(
     except (OSError, ValueError, sqlite3.Error) as error:
         sys.exit(f"The payment sandbox cannot start: {error}")
     if allows_loopback_webhooks:
-        logging.getLogger(__name__).info("webhooks on this machine are called back; Mollie refuses such addresses")
+        logging.getLogger("marketplace.payments.sandbox").info(
+            "webhooks on this machine are called back; Mollie refuses such addresses"
+        )
     signal.signal(signal.SIGTERM, raise_interrupt)
     print(f"Payment sandbox ready on {server.url} (no real money, book {book})", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
