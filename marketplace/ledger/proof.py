@@ -21,8 +21,8 @@ from marketplace.ledger.sealing import INSTANT, POSTING_TEXTS
 from marketplace.money import Money
 from marketplace.selfcheck import sentences
 
-#: Seals proved by one statement.
-STEP_QTY = 20_000
+#: Seals proved by one statement: as quick as with four times as many, and the bar moves every few tenths of a second.
+STEP_QTY = 5_000
 
 #: Told how many more seals were gone through, for a progress bar.
 Advance = Callable[[int], object]

@@ -99,13 +99,16 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "I08 posting is off by so many cents": (
         "DELETE FROM ledger_seal",
         "INSERT INTO ledger_unsealed SELECT id, at FROM ledger_posting",
-        "UPDATE ledger_entry SET amount = amount + 1 WHERE id = 1",
+        "UPDATE ledger_entry SET amount = amount + 1 WHERE id = (SELECT min(id) FROM ledger_entry)",
     ),
     "I08 posting waits for a seal and is gone, or has one": (
         "INSERT INTO ledger_unsealed SELECT id, at FROM ledger_posting WHERE key = 'paid:1'",
     ),
     "I08 number 1: posting": ("UPDATE ledger_posting SET actor = 'nobody'",),
-    "I08 number 2: posting": ("UPDATE ledger_entry SET amount = amount + 1 WHERE id = 3",),
+    "I08 number 2: posting": (
+        "UPDATE ledger_entry SET amount = amount + 1 WHERE posting_id ="
+        " (SELECT posting_id FROM ledger_seal WHERE number = 2)",
+    ),
     "I08 numbers 2 to 2 are missing": ("DELETE FROM ledger_seal WHERE number = 2",),
     "I08 closing 1": (
         "INSERT INTO ledger_closing SELECT 1, 'day', booked_on, booked_on + 1, sealed_at, number, hash, hash"

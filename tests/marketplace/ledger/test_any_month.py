@@ -53,10 +53,10 @@ def _held_by_rows(session: Session, day: date) -> dict[str, int]:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_the_book_agrees_with_itself_whatever_comes_when(
-    database: Database, steps: list[tuple[int, tuple[Any, ...]]]
+    empty_database: Database, steps: list[tuple[int, tuple[Any, ...]]]
 ) -> None:
     now = utc(24, month=10)
-    with database.reading() as session:
+    with empty_database.reading() as session:
         told: list[tuple[Any, ...]] = []
         for n, (hours, (what, *how)) in enumerate(steps):
             now += timedelta(hours=hours)

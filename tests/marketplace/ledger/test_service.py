@@ -75,8 +75,10 @@ def test_balances_are_debits_less_credits(session: Session) -> None:
     amount_cents=st.integers(1, 10**9),
     weights=st.lists(st.integers(1, 10**6), min_size=1, max_size=10),
 )
-def test_whatever_is_shared_the_book_sums_to_zero(database: Database, amount_cents: int, weights: list[int]) -> None:
-    with database.reading() as session:
+def test_whatever_is_shared_the_book_sums_to_zero(
+    empty_database: Database, amount_cents: int, weights: list[int]
+) -> None:
+    with empty_database.reading() as session:
         shares = divide(Money(-amount_cents), weights)
         entries = {f"merchant:{number}": share.cents for number, share in enumerate(shares)}
         _post(session, "allocated:1", {accounts.UNMATCHED: amount_cents, **entries})
