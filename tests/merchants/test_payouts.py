@@ -23,8 +23,9 @@ from marketplace.errors import GatewayError
 from marketplace.hall import Hall
 from marketplace.ids import new_token
 from marketplace.payments import connect
+from marketplace.payments.connect_jobs import look_at_accounts
 from marketplace.payments.gateway import TryAgain
-from marketplace.payments.models import ConnectionEvent, MerchantAccount, Share
+from marketplace.payments.models import ConnectionAttempt, ConnectionEvent, MerchantAccount, Share
 from marketplace.payments.oauth import Consent, TokenRefused
 from marketplace.payments.service import payable_parties
 from merchants.models import Member, Merchant
@@ -34,21 +35,21 @@ from tests.sandbox_server import APPLICATION, Sandbox
 from tests.walk import Town, pay, place, product_id_of, work
 
 PARTY, ENV = "merchant:librairie", "sandbox"
-OrganizationToken = "access_platform"
+ORGANIZATION_TOKEN = "access_platform"
 Keeper = Callable[..., Browser]
 
 
 @pytest.fixture
 def hall(hall: Hall, sandbox: Sandbox) -> Hall:
     """A hall whose association has an application at the provider, and an organisation's token."""
-    sandbox.control("POST", "access-tokens", {"token": OrganizationToken})
+    sandbox.control("POST", "access-tokens", {"token": ORGANIZATION_TOKEN})
     settings = replace(
         hall.settings,
         mollie_endpoint=sandbox.url,
         mollie_authorize_url=f"{sandbox.url}/oauth2/authorize",
         mollie_client_id=APPLICATION.client_id,
         mollie_client_secret=APPLICATION.client_secret,
-        mollie_access_token=OrganizationToken,
+        mollie_access_token=ORGANIZATION_TOKEN,
     )
     return replace(hall, settings=settings)
 
@@ -362,6 +363,50 @@ def test_papers_are_looked_at_again_by_the_worker(
     assert [kind for kind, _ in events(hall)] == ["connected", "papers", "papers", "papers"]
 
 
+def test_the_round_looks_at_every_account_that_is_due(
+    hall: Hall, sandbox: Sandbox, keeper: Keeper, clock: FixedClock
+) -> None:
+    connect_by(hall, sandbox, keeper("librairie"))
+    sandbox.move_papers("org_librairie", "needs-data")
+    look_at_accounts(hall)
+    work(hall)
+    assert PARTY in payable(hall), "not due yet"
+    clock.advance(connect.CHECK_READY)
+    sandbox.plan_fault("POST /oauth2/tokens", "status", status=503)
+    look_at_accounts(hall)
+    work(hall)
+    assert PARTY in payable(hall), "the provider was away"
+    clock.advance(connect.CHECK_WAITING)
+    look_at_accounts(hall)
+    work(hall)
+    assert PARTY not in payable(hall)
+    with hall.database.reading() as session:
+        assert session.scalars(select(ConnectionAttempt)).all() != []
+    clock.advance(connect.ATTEMPTS_KEPT)
+    look_at_accounts(hall)
+    with hall.database.reading() as session:
+        assert session.scalars(select(ConnectionAttempt)).all() == []
+
+
+def test_a_token_that_could_not_be_given_back_is_given_back_by_the_next_round(
+    hall: Hall, sandbox: Sandbox, keeper: Keeper
+) -> None:
+    who = keeper("librairie")
+    connect_by(hall, sandbox, who)
+    sandbox.plan_fault("DELETE /oauth2/tokens", "status", status=503, times=9)
+    who.post(f"/boutique/encaissement/{merchant_id(hall)}/delier")
+    work(hall)
+    row = account(hall)
+    assert row is not None
+    assert row.standing == "leaving"
+    sandbox.clear_faults()
+    look_at_accounts(hall)
+    work(hall)
+    row = account(hall)
+    assert row is not None
+    assert row.standing == "ended"
+
+
 def test_a_token_is_renewed_when_its_hour_is_over(
     hall: Hall, sandbox: Sandbox, keeper: Keeper, clock: FixedClock
 ) -> None:
@@ -576,7 +621,7 @@ def test_tokens_are_in_no_log_no_page_no_error_and_not_readable_in_the_database(
     _, page = connect_by(hall, sandbox, who)
     tokens = consent(hall).exchange(_fresh_code(hall, sandbox, who))
     access = connect.access_token(hall, consent(hall), party=PARTY)
-    secrets = [access, tokens.access_token, tokens.refresh_token, APPLICATION.client_secret, OrganizationToken]
+    secrets = [access, tokens.access_token, tokens.refresh_token, APPLICATION.client_secret, ORGANIZATION_TOKEN]
     clock.advance(timedelta(hours=2))
     said = [
         page,

@@ -250,3 +250,44 @@ def test_the_marketplaces_own_key_still_reads_its_own_account(sandbox: Sandbox) 
     assert read(sandbox, "clients", KEY).status_code == 403
     assert sandbox.call("POST", "client-links", {}).status_code == 403
     assert read(sandbox, "onboarding/me", "access_nobody").status_code == 401
+
+
+INVITED = {
+    "owner": {"email": "o@example.org", "givenName": "Odette", "familyName": "Roy"},
+    "name": "Chez Odette",
+    "address": {"country": "FR"},
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"owner": {}}, "owner.email"),
+        ({"owner": {"email": "o@example.org", "givenName": "Odette"}}, "owner.familyName"),
+        ({"name": ""}, "name"),
+        ({"address": {"country": "France"}}, "address.country"),
+        ({"address": None}, "address.country"),
+    ],
+)
+def test_an_invitation_that_lacks_something_is_refused(sandbox: Sandbox, changed: dict[str, Any], field: str) -> None:
+    sandbox.control("POST", "access-tokens", {"token": "access_platform"})
+    answer = sandbox.call("POST", "client-links", {**INVITED, **changed}, key="access_platform")
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+
+
+def test_an_invitation_opens_one_account_and_ends_after_thirty_days(sandbox: Sandbox) -> None:
+    sandbox.control("POST", "access-tokens", {"token": "access_platform"})
+    answer = sandbox.call("POST", "client-links", INVITED, key="access_platform")
+    assert answer.status_code == 201
+    link = answer.json()["_links"]["clientLink"]["href"]
+    page = requests.get(link, timeout=10)
+    html5lib.HTMLParser(strict=True).parse(page.text)
+    assert 'value="Chez Odette"' in page.text
+    ways = [
+        requests.post(f"{link}?state=s", data={"name": "Chez Odette"}, allow_redirects=False, timeout=10)
+        for _ in range(2)
+    ]
+    assert len({query_of(way.headers["Location"])["organization"] for way in ways}) == 1
+    assert requests.post(link, data={"name": " "}, timeout=10).status_code == 422
+    sandbox.advance_clock(30 * 24 * 3600)
+    assert requests.get(link, timeout=10).status_code == 404
