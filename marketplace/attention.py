@@ -9,16 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import Blueprint, Flask, render_template
+from flask import Blueprint, Flask, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select, text
+from flask_login import current_user
+from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.orm import Session
 
+from marketplace.errors import NotFound
 from marketplace.hall import the_hall
 from marketplace.mail_models import SentLetter
 from marketplace.money import Money
-from marketplace.payments.models import Payment, Share
+from marketplace.payments.models import Payment, Refund, Share
+from marketplace.payments.refunds import RefundTooLarge, request_again
 from marketplace.web.access import open_to, role
+from marketplace.web.sentences import sentence
 from marketplace.web.site import add_staff_area
 
 blueprint = Blueprint("attention", __name__)
@@ -33,21 +37,35 @@ SHARE_WAITS = timedelta(days=14)
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """`kind` job | letter | payment | share; `what` names it, `why` is the machine's own word; `amount` if money."""
+    """`kind` job | letter | payment | share; `what` names it, `why` is the machine's own word; `amount` if money.
+
+    `payment_id` where a person can have what failed of its refunds asked for again.
+    """
 
     kind: str
     what: str
     why: str
     at: datetime | None
     amount: Money | None = None
+    payment_id: int | None = None
 
 
 def troubles(session: Session, now: datetime) -> Sequence[Trouble]:
     """Everything that waits for a person, money first."""
     found = [
-        Trouble("payment", payment.reference, payment.trouble or "", payment.paid_at, payment.amount)
+        Trouble(
+            "payment",
+            payment.reference,
+            payment.trouble or "",
+            payment.paid_at,
+            payment.amount,
+            payment.id if payment.trouble == "refund_failed" else None,
+        )
         for payment in session.scalars(
-            select(Payment).where(Payment.trouble.is_not(None)).order_by(Payment.id.desc()).limit(MOST)
+            select(Payment)
+            .where(Payment.trouble.is_not(None), ~_is_given_back())
+            .order_by(Payment.id.desc())
+            .limit(MOST)
         )
     ]
     shares = session.execute(
@@ -82,6 +100,12 @@ def troubles(session: Session, now: datetime) -> Sequence[Trouble]:
     return found
 
 
+def _is_given_back() -> ColumnElement[bool]:
+    """The machine itself has given back what no order could use, and the resident has it: nobody need look."""
+    refunded = select(Refund.id).where(Refund.payment_id == Payment.id, Refund.state == "refunded")
+    return Payment.trouble.in_(("paid_twice", "paid_late", "unmatched")) & refunded.exists()
+
+
 def _staff() -> bool:
     return role("coordinator")() or role("treasurer")()
 
@@ -93,6 +117,25 @@ def home() -> ResponseReturnValue:
     with hall.database.reading() as session:
         found = troubles(session, hall.clock.now())
     return render_template("marketplace/attention.html", troubles=found)
+
+
+@blueprint.post("/a-regarder/paiements/<int:payment_id>/rembourser")
+@open_to(_staff, rate="30 per minute")
+def refund_again(payment_id: int) -> ResponseReturnValue:
+    """A refund that failed goes out once more; a second press finds nothing to do."""
+    hall = the_hall()
+    try:
+        with hall.database.transaction() as session:
+            if session.get(Payment, payment_id) is None:
+                raise NotFound()
+            asked = request_again(
+                session, payment_id=payment_id, actor=f"person:{current_user.id}", now=hall.clock.now()
+            )
+    except RefundTooLarge as refused:
+        flash(sentence(refused.code))
+    else:
+        flash(sentence("refund_asked_again" if asked else "refund_under_way"))
+    return redirect(url_for("attention.home"), 303)
 
 
 def init(app: Flask) -> None:

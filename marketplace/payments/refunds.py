@@ -111,27 +111,38 @@ def refund_parts(
     return refund
 
 
-def request_again(session: Session, *, refund_id: int, actor: str, now: datetime) -> Refund:
-    """A refund that failed is asked for once more, from the same parties; RefundTooLarge if they have it no longer.
+def request_again(session: Session, *, payment_id: int, actor: str, now: datetime) -> Sequence[Refund]:
+    """What failed of a payment's refunds is asked for once more, from the same parties; none when nothing waits.
 
-    ValueError for one that has not failed.
+    RefundTooLarge if somebody has it no longer.
     """
-    failed = session.get_one(Refund, refund_id)
-    session.get_one(Payment, failed.payment_id, with_for_update=True)
-    session.refresh(failed)
-    if failed.state not in ("failed", "canceled") or failed.followed_by_id is not None:
-        raise ValueError(f"refund {refund_id} is {failed.state}")
-    parts = [Bearing(part.party, part.kind, part.amount) for part in _parts_of(session, failed)]
-    if parts:
-        again = refund_parts(
-            session, payment_id=failed.payment_id, parts=parts, reason=failed.reason, actor=actor, now=now
+    payment = session.get_one(Payment, payment_id, with_for_update=True)
+    failed = session.scalars(
+        select(Refund)
+        .where(
+            Refund.payment_id == payment_id,
+            Refund.state.in_(("failed", "canceled")),
+            Refund.followed_by_id.is_(None),
         )
-    else:
-        again = request_refund(
-            session, payment_id=failed.payment_id, amount=failed.amount, reason=failed.reason, actor=actor, now=now
+        .order_by(Refund.id)
+        .with_for_update()
+    ).all()
+    asked = []
+    for refund in failed:
+        parts = [Bearing(part.party, part.kind, part.amount) for part in _parts_of(session, refund)]
+        again = (
+            refund_parts(session, payment_id=payment_id, parts=parts, reason=refund.reason, actor=actor, now=now)
+            if parts
+            else request_refund(
+                session, payment_id=payment_id, amount=refund.amount, reason=refund.reason, actor=actor, now=now
+            )
         )
-    failed.followed_by_id = again.id
-    return again
+        refund.followed_by_id = again.id
+        # Money that no order took stays marked as that; what an order took is in order again.
+        payment.trouble = None if parts else refund.reason
+        asked.append(again)
+    session.flush()
+    return asked
 
 
 def _new_refund(session: Session, payment_id: int, amount: Money, reason: str, actor: str, now: datetime) -> Refund:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from marketplace.accounts.people import grant_role, open_account
 from marketplace.attention import troubles
 from marketplace.clock import FixedClock
 from marketplace.hall import Hall
 from marketplace.mail_models import SentLetter
+from marketplace.payments import service as payments
+from marketplace.payments.models import Refund
 from tests.sandbox_server import Sandbox
 from tests.walk import NOW, Town, late_money, work
 
@@ -50,3 +53,32 @@ def test_a_courier_does_not_see_it(hall: Hall, client: FlaskClient) -> None:
 def test_an_empty_list_says_so(hall: Hall, client: FlaskClient) -> None:
     _sign_in(hall, client, "coordinator")
     assert "Rien n’attend" in client.get("/a-regarder").text
+
+
+def test_a_refund_that_failed_is_sent_again_from_the_list(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock, client: FlaskClient
+) -> None:
+    late = late_money(hall, town, sandbox, clock)
+    work(hall)
+    with hall.database.reading() as session:
+        first = session.scalars(select(Refund)).one()
+    sandbox.fail_refund(first.provider_id or "")
+    payments.settle(hall, first.payment_id)
+    _sign_in(hall, client, "treasurer")
+    page = client.get("/a-regarder").text
+    assert "le remboursement a échoué" in page
+    url = f"/a-regarder/paiements/{first.payment_id}/rembourser"
+    token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
+    for said in ("le remboursement repart", "ce remboursement est déjà reparti"):
+        assert client.post(url, data={"csrf_token": token}).location == "/a-regarder"
+        assert said in client.get("/a-regarder").text
+    work(hall)
+    sandbox.advance_clock(10 * 24 * 3600)
+    payments.settle(hall, first.payment_id)
+    with hall.database.reading() as session:
+        again = session.scalars(select(Refund).where(Refund.id != first.id)).one()
+        assert (again.state, again.amount, again.requested_by) == ("refunded", first.amount, "person:1")
+        # The resident has it: nobody need look any more.
+        assert [trouble.what for trouble in troubles(session, clock.now()) if trouble.kind == "payment"] == []
+    assert late.code not in client.get("/a-regarder").text
+    assert client.post("/a-regarder/paiements/999/rembourser", data={"csrf_token": token}).status_code == 404

@@ -70,7 +70,7 @@ DOORS = {
         coordinator.plan coordinator.reopen coordinator.sheet coordinator.show coordinator.withdraw
     """,
     "role_treasurer": "treasury.home",
-    "_staff": "connections.home attention.home",
+    "_staff": "connections.home attention.home attention.refund_again",
     "role_courier": "courier.absent courier.again courier.collect courier.deliver courier.home courier.stop",
 }
 WHO = {endpoint: who for who, endpoints in DOORS.items() for endpoint in endpoints.split()}
@@ -128,6 +128,7 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.leave": {},
     "merchant.look_again": {},
     "merchant.price": {"price": "18,00"},
+    "attention.refund_again": {},
     "merchant.report_lack": {"available-1": "1"},
     "orders.find_submit": {"code": "XXXX", "phone_end": "1234"},
     "orders.give_up": {},
@@ -214,6 +215,7 @@ class People:
                 "stop_id": 1,
                 "merchant_id": session.scalars(select(Shop.merchant_id).where(Shop.slug == "cave")).one(),
                 "sub_order_id": session.scalars(select(SubOrder.id).where(SubOrder.shop_id == shop_id)).one(),
+                "payment_id": placed.payment_id,
                 "variant_id": town.variant("L1"),
                 "line_id": line_id,
                 "basket_id": self.basket_token,
