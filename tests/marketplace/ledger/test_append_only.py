@@ -85,7 +85,7 @@ def test_whoever_posts_queues_the_posting_for_its_seal(session: Session) -> None
 def house_of_before(server_url: URL) -> Iterator[Database]:
     """A database as it was before the seals, to another role of which everything was granted."""
     url = fresh_database(server_url, "market_before_seals", "template0")
-    migrate(url, "0009")
+    migrate(url, "0007")
     database = Database(url, pool_size=1)
     with database.transaction() as session:
         session.execute(text("DROP ROLE IF EXISTS market_app"))  # of a run that was killed
