@@ -55,7 +55,7 @@ class Treasury:
     def unexplained(self) -> Money:
         """What no account and no share explains; anything but zero is a fault of ours."""
         known = self.owed + self.refunds + self.unmatched + self.associations_own
-        return self.holding - known + Money.total([abs_of(merchant.unexplained) for merchant in self.merchants])
+        return abs_of(self.holding - known) + Money.total([abs_of(merchant.unexplained) for merchant in self.merchants])
 
 
 def abs_of(amount: Money) -> Money:

@@ -25,6 +25,12 @@ def has_chargebacks(session: Session, payment_id: int) -> bool:
     return session.scalar(select(Chargeback.id).where(Chargeback.payment_id == payment_id).limit(1)) is not None
 
 
+def is_disputed(session: Session, payment_id: int) -> bool:
+    """Whether a bank has some of the payment and has not given it back."""
+    is_open = (Chargeback.payment_id == payment_id, Chargeback.reversed_at.is_(None))
+    return session.scalar(select(Chargeback.id).where(*is_open).limit(1)) is not None
+
+
 def apply_chargebacks(session: Session, payment_id: int, answers: Sequence[ProviderChargeback], now: datetime) -> None:
     """What the provider says of a payment's chargebacks is written down; harmless to repeat, in any order.
 

@@ -50,7 +50,7 @@ REFRESH_LEASE = timedelta(seconds=30)
 #: An access token that ends while a call is under way is of no use.
 ACCESS_MARGIN = timedelta(seconds=60)
 #: What may still be paid out to a merchant who leaves.
-OWED = ("planned", "due", "sending", "unknown")
+OWED = ("planned", "due", "sending", "unknown", "refused")
 
 
 class NotSwitchedOn(MarketplaceError):
@@ -321,6 +321,12 @@ def check(hall: Hall, *, party: str, provider_env: str) -> None:
     consent = consent_of(hall.settings)
     if consent is None or provider_env != hall.settings.mollie_env:
         raise NotConnected()
+    with hall.database.reading() as session:
+        asked_of = session.scalar(
+            select(MerchantAccount.organization_id).where(
+                MerchantAccount.party == party, MerchantAccount.provider_env == provider_env
+            )
+        )
     try:
         token = access_token(hall, consent, party=party)
         try:
@@ -333,8 +339,8 @@ def check(hall: Hall, *, party: str, provider_env: str) -> None:
         return
     with hall.database.transaction() as session:
         account = session.get(MerchantAccount, (party, provider_env), with_for_update=True)
-        if account is None or account.standing != "connected":
-            return
+        if account is None or account.standing != "connected" or account.organization_id != asked_of:
+            return  # left, or another account was connected while we asked
         before = (account.onboarding, account.can_receive_payments, account.can_receive_settlements)
         now = hall.clock.now()
         _write_onboarding(account, onboarding, now)

@@ -162,6 +162,7 @@ class ProviderChargeback:
     """What the payer's bank has taken back; `reversed_at` when it was won back."""
 
     id: str
+    payment_id: str
     amount: Money
     created_at: datetime
     reversed_at: datetime | None
@@ -338,6 +339,15 @@ class Gateway:
 
         return _call(ask)
 
+    def latest_chargebacks(self) -> list[ProviderChargeback]:
+        """The newest of all payments, one page: far more than come between two nights."""
+
+        def ask() -> list[ProviderChargeback]:
+            page = self._client.chargebacks.list(limit=LIST_LIMIT_QTY)
+            return [_chargeback(item) for item in page["_embedded"]["chargebacks"]]
+
+        return _call(ask)
+
     @property
     def _client(self) -> Client:
         """This thread's client: a client holds one HTTP session, which is not for sharing."""
@@ -475,6 +485,7 @@ def _chargeback(answer: Mapping[str, Any]) -> ProviderChargeback:
     reversed_at = answer.get("reversedAt")
     return ProviderChargeback(
         id=_read_text(answer["id"]),
+        payment_id=_read_id(answer["paymentId"]),
         amount=_read_sum(answer["amount"], CURRENCY),
         created_at=_read_instant(answer["createdAt"]),
         reversed_at=_read_instant(reversed_at) if reversed_at else None,

@@ -36,12 +36,15 @@ def poll_payments(hall: Hall) -> None:
 
 
 @periodic("23 * * * *")
-def send_waiting_shares(hall: Hall) -> None:
+def send_what_waits(hall: Hall) -> None:
     """A merchant can receive payments again, a dispute was won, the provider was away for longer than a job tries.
 
-    One job each; a share that has a job already is left to it.
+    One job each; a share or a refund that has a job already is left to it.
     """
     with hall.database.transaction() as session:
+        shares.send_again(session)
+        for refund_id in without_job(session, "refund.requested", "refund_id", refunds.requested_refunds(session)):
+            publish(session, "refund.requested", refund_id=refund_id)
         for share_id in without_job(session, "share.due", "share_id", shares.due_shares(session)):
             publish(session, "share.due", share_id=share_id)
 
@@ -49,6 +52,7 @@ def send_waiting_shares(hall: Hall) -> None:
 @periodic("7 4 * * *")
 def reconcile_payments(hall: Hall) -> None:
     service.reconcile(hall)
+    service.look_for_chargebacks(hall)
 
 
 @subscribe("payment.poll")

@@ -26,7 +26,8 @@ _SHARES = text(
            coalesce(sum(s.amount - coalesce(t.cents, 0)) FILTER (WHERE s.state = 'planned'), 0) AS held,
            coalesce(sum(s.amount - coalesce(t.cents, 0)) FILTER (WHERE s.state = 'due'), 0)
              + coalesce(sum(s.routed_amount) FILTER (WHERE s.state IN ('sending', 'unknown')), 0) AS going,
-           coalesce(sum(s.routed_amount) FILTER (WHERE s.state = 'refused'), 0) AS refused,
+           coalesce(sum(s.amount - coalesce(t.cents, 0) + coalesce(t.coming_back, 0))
+             FILTER (WHERE s.state = 'refused'), 0) AS refused,
            coalesce(sum(t.coming_back), 0) AS coming_back,
            min(p.paid_at) FILTER (WHERE s.state IN ('planned', 'due', 'sending', 'unknown', 'refused')) AS oldest_at
     FROM payment_share s JOIN payment p ON p.id = s.payment_id AND p.state = 'paid'

@@ -22,6 +22,7 @@ from marketplace.jobs import publish
 from marketplace.ledger import accounts
 from marketplace.ledger.service import post
 from marketplace.money import ZERO, Money
+from marketplace.payments.chargebacks import is_disputed
 from marketplace.payments.gateway import ProviderRefund, Rejected, Reversal, TryAgain
 from marketplace.payments.models import (
     MACHINE,
@@ -139,7 +140,7 @@ def request_again(session: Session, *, payment_id: int, actor: str, now: datetim
         )
         refund.followed_by_id = again.id
         # Money that no order took stays marked as that; what an order took is in order again.
-        payment.trouble = None if parts else refund.reason
+        payment.trouble = ("charged_back" if is_disputed(session, payment_id) else None) if parts else refund.reason
         asked.append(again)
     session.flush()
     return asked
@@ -297,7 +298,9 @@ def apply_refund(session: Session, payment_id: int, answer: ProviderRefund, now:
         log.error("the provider knows a refund of payment %s that we did not ask for", payment_id)
         return
     refund.provider_id = answer.id
-    if refund.state in ("refunded", "failed", "canceled") or answer.status not in KNOWN_STATES:
+    # A bank may send back what had arrived: of all ends only this one has a sequel.
+    is_over = refund.state in ("failed", "canceled") or (refund.state == "refunded" and answer.status != "failed")
+    if is_over or answer.status not in KNOWN_STATES:
         return
     _post(session, payment, f"reversed:{refund.id}", "reversed", _reversed(session, refund), now)
     if answer.status in ("failed", "canceled"):
@@ -320,18 +323,30 @@ def _reversed(session: Session, refund: Refund) -> dict[str, Money]:
 def _fail(session: Session, payment: Payment, refund: Refund, state: str, now: datetime) -> None:
     """The money is with the provider as before, also what it had taken back from merchants: a person decides."""
     undone = {account: -amount for account, amount in _borne(refund, _parts_of(session, refund)).items()}
-    undone[accounts.REFUNDS] = refund.amount
+    undone[accounts.HOLDING if refund.state == "refunded" else accounts.REFUNDS] = refund.amount
     if refund.provider_id is not None:
         for account, amount in _reversed(session, refund).items():
             undone[account] = undone.get(account, ZERO) - amount
     refund.state, refund.settled_at = state, now
     payment.trouble = "refund_failed"
+    # A share of which everything had been taken is its merchant's again, until somebody sends the refund once more.
+    parties = [part.party for part in _parts_of(session, refund) if part.kind == "goods"]
+    session.execute(
+        update(Share)
+        .where(Share.payment_id == payment.id, Share.party.in_(parties), Share.state == "cancelled")
+        .values(state="planned")
+    )
     _post(session, payment, f"{state}:{refund.id}", state, undone, now)
 
 
 def _post(session: Session, payment: Payment, key: str, kind: str, entries: dict[str, Money], now: datetime) -> None:
     if entries:
         post(session, key=key, kind=kind, reference=payment.reference, entries=entries, actor=MACHINE, now=now)
+
+
+def requested_refunds(session: Session) -> list[int]:
+    """Every refund that the provider should have been asked for."""
+    return list(session.scalars(select(Refund.id).where(Refund.state == "requested").order_by(Refund.id)))
 
 
 def watch_refunds(session: Session, payment_id: int, now: datetime) -> None:
@@ -350,6 +365,7 @@ __all__ = [
     "refund_parts",
     "request_again",
     "request_refund",
+    "requested_refunds",
     "send_refund",
     "watch_refunds",
 ]

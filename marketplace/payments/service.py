@@ -35,6 +35,7 @@ from marketplace.payments.models import (
     MACHINE,
     OPEN_STATES,
     UNHEARD_STATES,
+    Chargeback,
     MerchantAccount,
     Payment,
     Refund,
@@ -306,6 +307,28 @@ def reconcile(hall: Hall) -> None:
             return
 
 
+def look_for_chargebacks(hall: Hall) -> None:
+    """A bank takes money back for months: whatever of the provider's latest chargebacks is new to us is looked at."""
+    latest = hall.gateway.latest_chargebacks()
+    with hall.database.transaction() as session:
+        known = dict(
+            session.execute(
+                select(Chargeback.provider_id, Chargeback.reversed_at.is_not(None)).where(
+                    Chargeback.provider_id.in_([answer.id for answer in latest])
+                )
+            )
+            .tuples()
+            .all()
+        )
+        news = {answer.payment_id for answer in latest if known.get(answer.id) is not (answer.reversed_at is not None)}
+        for payment_id in session.scalars(
+            select(Payment.id)
+            .where(Payment.provider_env == hall.settings.mollie_env, Payment.provider_id.in_(news))
+            .order_by(Payment.id)
+        ).all():
+            publish(session, "payment.hinted", payment_id=payment_id)
+
+
 def _compare(session: Session, env: str, answer: ProviderPayment) -> None:
     payment = session.scalars(
         select(Payment)
@@ -318,7 +341,7 @@ def _compare(session: Session, env: str, answer: ProviderPayment) -> None:
     ).one_or_none()
     if payment is None:
         log.error("the provider's paid payment %s is none of ours", answer.id)
-    elif payment.state != "paid":
+    elif payment.state != "paid" or answer.amount_charged_back:
         payment.provider_id = answer.id
         publish(session, "payment.hinted", payment_id=payment.id)
 
@@ -364,6 +387,7 @@ __all__ = [
     "PaymentUnderWay",
     "cancel_attempt",
     "claim_due_polls",
+    "look_for_chargebacks",
     "open_at_provider",
     "is_payable",
     "payable_parties",

@@ -12,12 +12,14 @@ from sqlalchemy import BigInteger, func, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from marketplace.hall import Hall
+from marketplace.ids import new_token
 from marketplace.jobs import publish
 from marketplace.ledger import accounts
 from marketplace.ledger.service import post
 from marketplace.money import ZERO, Money
+from marketplace.payments.chargebacks import is_disputed
 from marketplace.payments.gateway import Rejected
-from marketplace.payments.models import MACHINE, Chargeback, MerchantAccount, Payment, Refund, RefundPart, Share
+from marketplace.payments.models import MACHINE, MerchantAccount, Payment, Refund, RefundPart, Share
 
 log = logging.getLogger(__name__)
 
@@ -113,9 +115,7 @@ def send_share(hall: Hall, share_id: int) -> None:
 
 def _begin(session: Session, payment: Payment, share: Share) -> bool:
     """Fix what is routed, and to whom, before anybody is asked; whether it may be."""
-    if session.scalar(
-        select(Chargeback.id).where(Chargeback.payment_id == payment.id, Chargeback.reversed_at.is_(None))
-    ):
+    if is_disputed(session, payment.id):
         log.warning("share %s waits: the payer's bank has taken the payment back", share.id)
         return False
     left = share.amount - taken_of(session, share)
@@ -147,6 +147,28 @@ def taken_of(session: Session, share: Share, *, reversals: bool = False) -> Mone
     return Money(int(session.scalar(taken) or 0))
 
 
+def send_again(session: Session) -> None:
+    """What the provider refused to route is due once more if its merchant can receive it now; under a new key.
+
+    A refusal is certain: nothing was routed. Most have one cause, a merchant who had taken the consent back.
+    """
+    refused = session.execute(
+        select(Share, MerchantAccount)
+        .join(Payment, Share.payment_id == Payment.id)
+        .join(
+            MerchantAccount,
+            (MerchantAccount.party == Share.party) & (MerchantAccount.provider_env == Payment.provider_env),
+        )
+        .where(Share.state == "refused")
+        .order_by(Share.id)
+        .with_for_update(of=Share)
+    )
+    for share, account in refused:
+        if account.can_be_routed_to:
+            share.state, share.idempotency_key = "due", new_token()
+    session.flush()
+
+
 def due_shares(session: Session) -> list[int]:
     """Every share that should be on its way to its merchant."""
     return list(
@@ -154,4 +176,4 @@ def due_shares(session: Session) -> list[int]:
     )
 
 
-__all__ = ["ON_THE_WAY", "allocate", "due_shares", "make_due", "send_share", "taken_of"]
+__all__ = ["ON_THE_WAY", "allocate", "due_shares", "make_due", "send_again", "send_share", "taken_of"]

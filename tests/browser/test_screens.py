@@ -33,8 +33,8 @@ LARGE_TARGETS = (
 )
 
 
-#: A fifth make of one route has been the same parts in another order; the quick checks see it all the same.
-MAKES_PER_ROUTE = 4
+#: A third make of one route has been the same parts in another order; the quick checks see it all the same.
+MAKES_PER_ROUTE = 2
 
 
 def one_of_each_make(pages: list[Snapshot]) -> list[Snapshot]:

@@ -25,7 +25,7 @@ SEEN = """() => document.fonts.status === "loaded" && [...document.images].every
     image.complete || image.getBoundingClientRect().top > innerHeight)"""
 #: A browser with a quick line fetches some of the lazy pictures ahead; they weigh, but nobody waits for them.
 AHEAD = """() => [...document.querySelectorAll("img[loading=lazy]")].filter((image) =>
-    image.complete && image.getBoundingClientRect().top > innerHeight).length"""
+    image.getBoundingClientRect().top > innerHeight).map((image) => image.src)"""
 
 
 def k15_a_first_view_is_light(chromium: Browser, gallery: LiveTown, page: Snapshot) -> Said:
@@ -35,16 +35,17 @@ def k15_a_first_view_is_light(chromium: Browser, gallery: LiveTown, page: Snapsh
         screen.page.on("response", lambda answer: answers.setdefault(answer.url, answer))
         screen.show(page)
         screen.page.wait_for_function(SEEN)
-        ahead_qty = screen.page.evaluate(AHEAD)
+        ahead = set(screen.page.evaluate(AHEAD))
         weights: dict[str, int] = defaultdict(int)
         css = b""
-        for url, answer in list(answers.items()):
+        come = list(answers.items())
+        for url, answer in come:
             body, kind = answer.body(), answer.headers.get("content-type", "").split(";")[0]
             weights[kind] += len(gzip.compress(body, 6)) if any(word in kind for word in TEXT) else len(body)
             css += body if "/css/" in url else b""
     whole, css_bytes = sum(weights.values()), len(brotli.compress(css))
     yield None if whole <= 150_000 else f"{whole} bytes: {dict(weights)}"
-    asked_qty = len(answers) - ahead_qty
+    asked_qty = sum(url not in ahead for url, _ in come)
     yield None if asked_qty <= 20 else f"{asked_qty} requests"
     yield None if weights["font/woff2"] <= 32_000 else f"{weights['font/woff2']} bytes of fonts"
     yield None if 0 < css_bytes <= 10_000 else f"{css_bytes} bytes of style sheets"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
 from marketplace.clock import FixedClock
 from marketplace.hall import Hall
@@ -15,7 +16,7 @@ from marketplace.ledger.service import balances
 from marketplace.money import Money
 from marketplace.payments import refunds, service, shares
 from marketplace.payments.gateway import OutcomeUnknown, TryAgain
-from marketplace.payments.handlers import send_waiting_shares
+from marketplace.payments.handlers import send_what_waits
 from marketplace.payments.models import MerchantAccount, Payment, Refund, Share
 from marketplace.payments.rules import Bearing, MerchantPart, bear, split
 from tests.sandbox_server import Sandbox
@@ -268,6 +269,50 @@ def test_a_refund_that_fails_has_not_happened_and_can_be_asked_for_again(
     assert _balances(hall)["holding"] == before["holding"] + 382 - 415
 
 
+def test_money_that_a_bank_sends_back_later_is_with_the_provider_again(
+    hall: Hall, sandbox: Sandbox, payment_id: int
+) -> None:
+    """Of all ends only `refunded` has a sequel: the account was closed, and the money returns."""
+    before = _balances(hall)
+    refund_id = _refund(hall, payment_id, *bear(M3, Money(849), Money(68), liable="merchant"))
+    refunds.send_refund(hall, refund_id)
+    sandbox.advance_clock(10 * 24 * 3600)
+    service.settle(hall, payment_id)
+    assert _balances(hall)["holding"] == 4429 - 849
+    with hall.database.reading() as session:
+        provider_refund = session.get_one(Refund, refund_id).provider_id or ""
+    sandbox.fail_refund(provider_refund)
+    service.settle(hall, payment_id)
+    service.settle(hall, payment_id)
+    assert _balances(hall) == before
+    # All of its share had been taken: it is the merchant's again, until somebody sends the refund once more.
+    assert _share(hall, M3).state == "planned"
+    with hall.database.reading() as session:
+        assert session.get_one(Payment, payment_id).trouble == "refund_failed"
+
+
+def test_a_refund_without_a_job_is_taken_up_again(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:
+    _refund(hall, payment_id, *bear(M3, Money(849), Money(68), liable="merchant"))
+    with hall.database.transaction() as session:
+        session.execute(text("DELETE FROM procrastinate_jobs"))  # it has tried for a day and given up
+    send_what_waits(hall)
+    send_what_waits(hall)
+    work(hall)
+    assert _refunds(sandbox, _provider_id(hall, payment_id)) == [("8.49", [])]
+
+
+def test_a_share_that_was_refused_goes_once_its_merchant_is_back(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:
+    sandbox.register_organization("org_cave", "Cave", can_receive_payments=False)
+    _route(hall, payment_id, M3)
+    assert _share(hall, M3).state == "refused"
+    refund_id = _refund(hall, payment_id, Bearing(M3, "goods", Money(100)))
+    refunds.send_refund(hall, refund_id)
+    sandbox.register_organization("org_cave", "Cave")
+    send_what_waits(hall)
+    work(hall)
+    assert _routed(sandbox, _provider_id(hall, payment_id)) == {"org_cave": "6.81"}
+
+
 def test_two_people_refund_at_once_and_one_is_told(hall: Hall, payment_id: int) -> None:
     def ask(_: int) -> bool:
         try:
@@ -320,7 +365,7 @@ def test_a_share_waits_until_its_merchant_can_receive_it(hall: Hall, sandbox: Sa
     assert _share(hall, M1).state == "due"
     with hall.database.transaction() as session:
         session.get_one(MerchantAccount, (M1, "sandbox")).can_receive_payments = True
-    send_waiting_shares(hall)
-    send_waiting_shares(hall)
+    send_what_waits(hall)
+    send_what_waits(hall)
     work(hall)
     assert _routed(sandbox, _provider_id(hall, payment_id)) == {"org_librairie": "18.35"}

@@ -14,6 +14,8 @@ from marketplace.accounts.people import grant_role, open_account
 from marketplace.clock import FixedClock
 from marketplace.hall import Hall
 from marketplace.money import Money
+from marketplace.payments.models import Payment
+from marketplace.payments.service import look_for_chargebacks
 from merchants import treasury
 from tests.basket.counter import part_of
 from tests.sandbox_server import Sandbox
@@ -76,7 +78,7 @@ def test_every_cent_is_somebodys(hall: Hall, town: Town, sandbox: Sandbox, clock
     assert seen.unexplained == Money(0)
 
 
-def test_money_without_an_order_and_money_that_a_bank_took_are_shown(
+def test_money_without_an_order_is_shown_until_it_is_on_its_way_back(
     hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
 ) -> None:
     late_money(hall, town, sandbox, clock)
@@ -84,6 +86,27 @@ def test_money_without_an_order_and_money_that_a_bank_took_are_shown(
     work(hall)
     seen = _look(hall)
     assert (seen.unmatched, seen.refunds, seen.unexplained) == (Money(0), Money(950), Money(0))
+
+
+def test_what_a_bank_has_taken_is_the_associations_loss_until_it_is_won(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    placed = place(hall.database, town, ("F1", "C1"), clock=clock)
+    pay(hall, sandbox, placed)
+    with hall.database.reading() as session:
+        provider_id = session.get_one(Payment, placed.payment_id).provider_id or ""
+    chargeback_id = sandbox.charge_back(provider_id, "26.46")
+    # No notice came: the night's look through the provider's chargebacks finds it.
+    look_for_chargebacks(hall)
+    work(hall)
+    seen = _look(hall)
+    assert (seen.holding, seen.chargebacks, seen.associations_own) == (Money(0), Money(2646), Money(-2020))
+    assert seen.unexplained == Money(0)
+    sandbox.reverse_chargeback(chargeback_id)
+    look_for_chargebacks(hall)
+    work(hall)
+    seen = _look(hall)
+    assert (seen.holding, seen.chargebacks, seen.unexplained) == (Money(2646), Money(0), Money(0))
 
 
 def test_what_a_share_does_not_explain_is_said(hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock) -> None:
@@ -121,6 +144,6 @@ def test_the_page_is_the_treasurers(
             token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
             client.post("/deconnexion", data={"csrf_token": token})
     assert answer.status_code == 200
-    assert "Chaque centime a son explication" in answer.text
+    assert "Nos écritures s’expliquent au centime" in answer.text
     for sum_ in ("45,90", "20,20", "18,00", "7,70", "11,04", "9,16"):
         assert f"{sum_}\xa0€" in answer.text

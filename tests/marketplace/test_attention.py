@@ -41,7 +41,7 @@ def test_what_waits_for_a_person_is_listed(
     _sign_in(hall, client, "treasurer")
     page = client.get("/a-regarder")
     assert page.status_code == 200
-    assert "payé trop tard, remboursé" in page.text
+    assert "payé trop tard\xa0: le remboursement est en cours" in page.text
     assert late.code in page.text
 
 

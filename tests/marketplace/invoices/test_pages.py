@@ -105,7 +105,7 @@ def test_a_shopkeeper_finds_their_own_papers_and_no_others(shopkeeper: FlaskClie
         )
     page = shopkeeper.get("/boutique/factures").text
     said = _words(page)
-    assert "vos clients reçoivent un reçu" in said
+    assert "Vous ne nous avez pas donné mandat" in said
     assert "F2026-00001 Facture 24 novembre 2026 2026-11 1,60 €" in said
     assert "R2026-00001 Reçu 24 novembre 2026 12345678 28,44 €" in said
     assert [issued.token in page for issued in (own, fee, stranger, others_fee)] == [True, True, False, False]
