@@ -458,6 +458,8 @@ def pay_again(session: Session, *, code: str, token: str, provider_env: str, sit
     if latest.state in OPEN_STATES:
         return latest.id
     parts = [MerchantPart(s.party, s.goods, s.commission) for s in _sub_orders(session, order.id)]
+    if not payments.payable_parties(session, provider_env).issuperset(part.party for part in parts):
+        raise NotPossibleNow(state=order.state)  # one of the merchants has left since: its share could not reach it
     payment = payments.request_payment(
         session,
         reference=code,

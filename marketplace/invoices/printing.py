@@ -30,6 +30,8 @@ def print_in_child(sheet: Sheet, *, issued_at: datetime, xml: bytes | None) -> b
         )
     except subprocess.TimeoutExpired as late:
         raise GatewayError(f"nothing printed within {PATIENCE_S} s", permanent=False) from late
+    except subprocess.CalledProcessError as broken:
+        raise GatewayError(f"the printer ended with {broken.returncode}", permanent=False) from broken
     return done.stdout
 
 

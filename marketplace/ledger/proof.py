@@ -154,16 +154,17 @@ _SUMS = text("SELECT closing_number, account, debit, credit, ever_debit, ever_cr
 
 def closings(session: Session) -> list[Closed]:
     """Every closing with its sums: some 380 a year."""
-    sums: defaultdict[int, dict[str, Sums]] = defaultdict(dict)
-    for number, account, *cents in session.execute(_SUMS):
-        sums[number][account] = Sums(*cents)
     after = aliased(Seal)
+    # The closings before their sums: one that is made in between has its sums, and is looked at next time.
     rows = session.execute(
         select(Closing, Seal.hash, Seal.booked_on, after.booked_on)
         .outerjoin(Seal, Seal.number == Closing.last_number)
         .outerjoin(after, after.number == Closing.last_number + 1)
         .order_by(Closing.number)
-    )
+    ).all()
+    sums: defaultdict[int, dict[str, Sums]] = defaultdict(dict)
+    for number, account, *cents in session.execute(_SUMS):
+        sums[number][account] = Sums(*cents)
     return [Closed(row[0], sums[row[0].number], *row[1:]) for row in rows]
 
 

@@ -13,26 +13,30 @@ from marketplace.money import ZERO, Money
 #: After that the provider gives what was not routed to the association itself (mollie.md 2.1).
 ROUTABLE = timedelta(days=90)
 
-#: Less what refunds have taken of a share; a refund that was asked for and takes from a routed one is still to come.
+#: Less what refunds have taken of a share before it was routed. What they take back afterwards was asked for and is
+#: still to come; what a refund had taken and, failing, gave back is kept where its share has been routed already.
 _SHARES = text(
     """
     WITH taken AS (
       SELECT r.payment_id, p.party, sum(p.amount) AS cents,
+             coalesce(sum(p.amount) FILTER (WHERE NOT p.is_reversal), 0) AS before,
              sum(p.amount) FILTER (WHERE p.is_reversal AND r.state = 'requested') AS coming_back
       FROM refund_part p JOIN refund r ON r.id = p.refund_id AND r.state NOT IN ('failed', 'canceled')
       WHERE p.kind = 'goods' GROUP BY 1, 2
     )
     SELECT s.party,
-           coalesce(sum(s.amount - coalesce(t.cents, 0)) FILTER (WHERE s.state = 'planned'), 0) AS held,
-           coalesce(sum(s.amount - coalesce(t.cents, 0)) FILTER (WHERE s.state = 'due'), 0)
-             + coalesce(sum(s.routed_amount) FILTER (WHERE s.state IN ('sending', 'unknown')), 0) AS going,
-           coalesce(sum(s.amount - coalesce(t.cents, 0) + coalesce(t.coming_back, 0))
-             FILTER (WHERE s.state = 'refused'), 0) AS refused,
+           coalesce(sum(s.amount - coalesce(t.before, 0)) FILTER (WHERE s.state = 'planned'), 0)
+             + coalesce(sum(s.amount - s.routed_amount - coalesce(t.before, 0)) FILTER (WHERE s.state = 'routed'), 0)
+             AS held,
+           coalesce(sum(s.amount - coalesce(t.before, 0)) FILTER (WHERE s.state IN ('due', 'sending', 'unknown')), 0)
+             AS going,
+           coalesce(sum(s.amount - coalesce(t.before, 0)) FILTER (WHERE s.state = 'refused'), 0) AS refused,
            coalesce(sum(t.coming_back), 0) AS coming_back,
            min(p.paid_at) FILTER (WHERE s.state IN ('planned', 'due', 'sending', 'unknown', 'refused')) AS oldest_at
     FROM payment_share s JOIN payment p ON p.id = s.payment_id AND p.state = 'paid'
     LEFT JOIN taken t ON t.payment_id = s.payment_id AND t.party = s.party
-    WHERE s.kind = 'goods' AND (s.state IN ('planned', 'due', 'sending', 'unknown', 'refused') OR t.coming_back > 0)
+    WHERE s.kind = 'goods' AND (s.state IN ('planned', 'due', 'sending', 'unknown', 'refused') OR t.coming_back > 0
+      OR s.amount - s.routed_amount > coalesce(t.before, 0))
       AND EXISTS (SELECT 1 FROM ledger_posting l WHERE l.key = 'allocated:' || p.id)
     GROUP BY s.party ORDER BY s.party
     """

@@ -99,7 +99,7 @@ def refund_parts(
                 party=part.party,
                 kind=part.kind,
                 amount=part.amount,
-                is_reversal=share is not None and share.kind == "goods" and share.state in ON_THE_WAY,
+                is_reversal=share is not None and _is_with_the_merchant(session, share, part.amount),
             )
         )
     session.add_all(written)
@@ -167,6 +167,15 @@ def _new_refund(session: Session, payment_id: int, amount: Money, reason: str, a
     session.add(refund)
     session.flush()
     return refund
+
+
+def _is_with_the_merchant(session: Session, share: Share, amount: Money) -> bool:
+    """Whether the provider has to take it back; not what was never routed, because an earlier refund, which failed
+    since, had taken it first."""
+    if share.kind != "goods" or share.state not in ON_THE_WAY:
+        return False
+    assert share.routed_amount is not None, "fixed before the provider is asked"
+    return share.amount - share.routed_amount - taken_of(session, share) < amount
 
 
 def _leave_enough_to_route(session: Session, refund: Refund, shares: dict[tuple[str, str], Share]) -> None:
@@ -240,6 +249,10 @@ def send_refund(hall: Hall, refund_id: int) -> None:
         return
     try:
         listed = hall.gateway.refunds_of(call.provider_id)
+    except Rejected as refused:
+        # Nothing is known of the refund: it may have been made by a call whose answer was lost.
+        raise TryAgain(str(refused), status=refused.status) from refused
+    try:
         known = next((r for r in listed if r.metadata.get("refund_key") == call.key), None)
         answer = known or hall.gateway.create_refund(
             call.provider_id,
@@ -268,6 +281,9 @@ def _prepare(session: Session, payment_id: int, refund_id: int) -> _Call | None:
     if refund.provider_id is not None or refund.state != "requested":
         return None
     assert payment.provider_id is not None, "a refund belongs to a paid payment"
+    if is_disputed(session, payment_id):
+        log.warning("refund %s waits: the payer's bank has taken the payment back", refund_id)
+        return None  # the same money must not go back twice; the hourly round asks again
     reversals = []
     for part in _parts_of(session, refund):
         if not part.is_reversal:

@@ -316,9 +316,7 @@ def look_for_chargebacks(hall: Hall) -> None:
                 select(Chargeback.provider_id, Chargeback.reversed_at.is_not(None)).where(
                     Chargeback.provider_id.in_([answer.id for answer in latest])
                 )
-            )
-            .tuples()
-            .all()
+            ).all()
         )
         news = {answer.payment_id for answer in latest if known.get(answer.id) is not (answer.reversed_at is not None)}
         for payment_id in session.scalars(

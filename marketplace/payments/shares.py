@@ -18,7 +18,7 @@ from marketplace.ledger import accounts
 from marketplace.ledger.service import post
 from marketplace.money import ZERO, Money
 from marketplace.payments.chargebacks import is_disputed
-from marketplace.payments.gateway import Rejected
+from marketplace.payments.gateway import Rejected, TryAgain
 from marketplace.payments.models import MACHINE, MerchantAccount, Payment, Refund, RefundPart, Share
 
 log = logging.getLogger(__name__)
@@ -84,9 +84,12 @@ def send_share(hall: Hall, share_id: int) -> None:
         provider_id, organization_id = payment.provider_id, share.organization_id
         amount, key, label = share.routed_amount, share.idempotency_key or "", f"{payment.reference} {share.party}"
     try:
-        found = None
-        if was_tried:
-            found = next((r for r in hall.gateway.routes_of(provider_id) if r.description == label), None)
+        routes = hall.gateway.routes_of(provider_id) if was_tried else []
+    except Rejected as refused:
+        # Nothing is known of the route: it may have been made by a call whose answer was lost.
+        raise TryAgain(str(refused), status=refused.status) from refused
+    try:
+        found = next((route for route in routes if route.description == label), None)
         route = found or hall.gateway.create_route(
             provider_id, amount=amount, organization_id=organization_id, description=label, idempotency_key=key
         )

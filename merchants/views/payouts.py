@@ -77,6 +77,9 @@ def connection_return() -> ResponseReturnValue:
             party = connect.redeem(
                 session, state=state, settings=hall.settings, actor=who, browser=current_user.get_id(), now=now
             )
+            # Between the click and the consent an owner may have been relieved: it is their money no longer.
+            if not any(seller.party == party and seller.is_owner for seller in sellers_of(session, current_user.id)):
+                raise OwnerDecides()
             if not code:
                 connect.note_refusal(session, party=party, provider_env=env, actor=who, now=now)
         if not code:

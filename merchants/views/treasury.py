@@ -18,6 +18,8 @@ blueprint = Blueprint("treasury", __name__)
 def home() -> ResponseReturnValue:
     hall = the_hall()
     with hall.database.reading() as session:
+        # Balances and shares as of one instant: a payment in between would look like a difference.
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         seen = treasury.look(session, hall.clock.now())
     return render_template("merchants/treasury.html", treasury=seen)
 

@@ -18,6 +18,7 @@ from marketplace.payments import refunds, service, shares
 from marketplace.payments.gateway import OutcomeUnknown, TryAgain
 from marketplace.payments.handlers import send_what_waits
 from marketplace.payments.models import MerchantAccount, Payment, Refund, Share
+from marketplace.payments.queries import shares_by_party
 from marketplace.payments.rules import Bearing, MerchantPart, bear, split
 from tests.sandbox_server import Sandbox
 from tests.walk import Town, work
@@ -289,6 +290,62 @@ def test_money_that_a_bank_sends_back_later_is_with_the_provider_again(
     assert _share(hall, M3).state == "planned"
     with hall.database.reading() as session:
         assert session.get_one(Payment, payment_id).trouble == "refund_failed"
+
+
+def test_what_was_never_routed_is_not_taken_back(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:
+    """Missing before routing, so 6.25 went out; the refund fails and goes again: the merchant has given already."""
+    refund_id = _refund(hall, payment_id, *bear(M2, Money(415), Money(33), liable="merchant"))
+    refunds.send_refund(hall, refund_id)
+    _route(hall, payment_id, M2)
+    with hall.database.reading() as session:
+        provider_refund = session.get_one(Refund, refund_id).provider_id or ""
+    sandbox.fail_refund(provider_refund)
+    service.settle(hall, payment_id)
+    with hall.database.reading() as session:
+        # Kept for the resident, until a person sends it again: the ledger and the shares say the same.
+        assert (shares_by_party(session)[M2].held, _balances(hall)[M2]) == (Money(382), -382)
+    with hall.database.transaction() as session:
+        (again,) = refunds.request_again(session, payment_id=payment_id, actor="p:2", now=hall.clock.now())
+        again_id = again.id
+    refunds.send_refund(hall, again_id)
+    provider_id = _provider_id(hall, payment_id)
+    assert _refunds(sandbox, provider_id) == [("4.15", []), ("4.15", [])]
+    assert _routed(sandbox, provider_id) == {"org_fromagerie": "6.25"}
+    assert M2 not in _balances(hall)
+    with hall.database.reading() as session:
+        assert M2 not in shares_by_party(session)
+    with hall.database.transaction() as session:
+        session.get_one(Payment, payment_id).trouble = "example"
+
+
+def test_an_answer_that_says_nothing_refunds_nothing_twice(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:
+    """The refund's own answer is lost, and the list is refused: it has neither failed nor may it be made again."""
+    refund_id = _refund(hall, payment_id, *bear(M3, Money(849), Money(68), liable="merchant"))
+    sandbox.plan_fault("POST /v2/payments/*/refunds", "drop_after")
+    with pytest.raises(OutcomeUnknown):
+        refunds.send_refund(hall, refund_id)
+    sandbox.plan_fault("GET /v2/payments/*/refunds", "status", status=403)
+    with pytest.raises(TryAgain):
+        refunds.send_refund(hall, refund_id)
+    refunds.send_refund(hall, refund_id)
+    assert _refunds(sandbox, _provider_id(hall, payment_id)) == [("8.49", [])]
+    with hall.database.reading() as session:
+        assert session.get_one(Refund, refund_id).state == "pending"
+
+
+def test_money_that_a_bank_has_does_not_go_back_a_second_time(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:
+    _clear_trouble(hall, payment_id)
+    provider_id = _provider_id(hall, payment_id)
+    chargeback_id = sandbox.charge_back(provider_id, "8.49")
+    service.settle(hall, payment_id)
+    refund_id = _refund(hall, payment_id, *bear(M3, Money(849), Money(68), liable="merchant"))
+    refunds.send_refund(hall, refund_id)
+    assert _refunds(sandbox, provider_id) == []
+    sandbox.reverse_chargeback(chargeback_id)
+    service.settle(hall, payment_id)
+    send_what_waits(hall)
+    work(hall)
+    assert _refunds(sandbox, provider_id) == [("8.49", [])]
 
 
 def test_a_refund_without_a_job_is_taken_up_again(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:

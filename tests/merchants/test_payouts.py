@@ -694,3 +694,17 @@ def test_a_link_of_an_answer_that_leads_elsewhere_is_not_shown(hall: Hall) -> No
 )
 def test_where_a_merchant_stands(standing: str, onboarding: str, can_receive: bool, stage: str) -> None:
     assert connect.stage_of(standing, onboarding, can_receive_payments=can_receive) == stage
+
+
+def test_an_owner_who_was_relieved_on_the_way_decides_nothing(hall: Hall, sandbox: Sandbox, keeper: Keeper) -> None:
+    """The way to the consent takes an hour at most; who owns the merchant is asked again at its end."""
+    who = keeper("librairie")
+    connect_by(hall, sandbox, who)
+    location = set_off(hall, who)
+    with hall.database.transaction() as session:
+        session.execute(update(Member).values(role="staff"))
+    sandbox.register_organization("org_elsewhere", "Ailleurs")
+    status, _page = come_back(who, sandbox.consent(location, organization="org_elsewhere"))
+    assert status == 403
+    connected = account(hall)
+    assert connected is not None and connected.organization_id == "org_librairie"
