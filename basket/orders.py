@@ -326,7 +326,7 @@ def _insert_sub_orders(
                 "drawing": line.drawing,
                 "unit_price": line.unit_price,
                 "qty": line.qty,
-                "vat_bp": line.kind.vat_bp,
+                "vat_bp": 0 if group.shop.is_vat_exempt else line.kind.vat_bp,
                 "commission": share,
                 "allergens": None if line.allergens is None else list(line.allergens),
             }

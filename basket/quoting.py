@@ -76,6 +76,8 @@ class QuotedShop:
     seller_address: str
     seller_contact: str
     commission_permille: int
+    #: Sells without VAT: its lines are at no rate, whatever their kind.
+    is_vat_exempt: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,4 +264,5 @@ def _quoted_shop(shop: Shop, merchant: Merchant, permille: int) -> QuotedShop:
         seller_address=f"{merchant.street}, {merchant.postcode} {merchant.city}",
         seller_contact=f"{merchant.phone}, {merchant.email}",
         commission_permille=permille,
+        is_vat_exempt=merchant.is_vat_exempt,
     )

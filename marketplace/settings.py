@@ -14,6 +14,21 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class LegalIdentity:
+    """The association as its invoices, its mandates and the tax office name it. `vat_number` is empty under the
+    franchise, `registration` is what people read ("RNA W161000000")."""
+
+    name: str
+    legal_form: str
+    registration: str
+    siren: str
+    vat_number: str
+    street: str
+    postcode: str
+    city: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Typed settings; build them with `from_env`, which refuses nonsense before anything starts."""
 
@@ -24,6 +39,7 @@ class Settings:
     site_name: str
     site_phone: str
     site_email: str
+    association: LegalIdentity
     instance_dir: Path
     database_url: str | None
     mollie_endpoint: str
@@ -120,6 +136,11 @@ class Settings:
         database_url = env.get("DATABASE_URL", "").strip() or None
         if production and database_url is None:
             problems.append("DATABASE_URL is missing")
+        siren = required("LEGAL_SIREN", "000000018").replace(" ", "")
+        if siren and not (len(siren) == 9 and siren.isascii() and siren.isdigit()):
+            problems.append(f"LEGAL_SIREN must be nine digits, not {siren!r}")
+        # An association under the franchise has no VAT number; the invented one of the demo town has.
+        vat_number = env.get("LEGAL_VAT_NUMBER", "" if "LEGAL_SIREN" in env else f"FR66{siren}").replace(" ", "")
         rate_limits = env.get("RATE_LIMITS", "on")
         if rate_limits not in ("on", "off"):
             problems.append(f"RATE_LIMITS must be on or off, not {rate_limits!r}")
@@ -134,6 +155,16 @@ class Settings:
             site_name=required("SITE_NAME", "Les Halles d’Angoulême"),
             site_phone=required("SITE_PHONE", "05 36 49 00 00"),
             site_email=required("SITE_EMAIL", "bonjour@halles.example.org"),
+            association=LegalIdentity(
+                name=required("LEGAL_NAME", "Les Halles d’Angoulême"),
+                legal_form=required("LEGAL_FORM", "Association loi 1901"),
+                registration=env.get("LEGAL_REGISTRATION", "").strip(),
+                siren=siren,
+                vat_number=vat_number,
+                street=required("LEGAL_STREET", "place des Halles"),
+                postcode=required("LEGAL_POSTCODE", "16000"),
+                city=required("LEGAL_CITY", "Angoulême"),
+            ),
             instance_dir=instance_dir,
             database_url=database_url,
             mollie_endpoint=mollie_endpoint,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.hall import the_hall
 from marketplace.web.access import signed_in
-from merchants.models import Member, Merchant, Shop
+from merchants.models import Member, Shop
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +34,6 @@ def shops_of(session: Session, user_id: int) -> tuple[ShopRow, ...]:
         .order_by(Shop.sort_name, Shop.id)
     )
     return tuple(ShopRow(*row) for row in rows)
-
-
-@dataclass(frozen=True, slots=True)
-class MerchantRow:
-    """A merchant that somebody works for."""
-
-    key: str
-    legal_name: str
-
-
-def merchants_of(session: Session, user_id: int) -> tuple[MerchantRow, ...]:
-    """Every merchant that the person works for, by name; none for a stranger."""
-    rows = session.execute(
-        select(Merchant.key, Merchant.legal_name)
-        .join(Member, Member.merchant_id == Merchant.id)
-        .where(Member.user_id == user_id)
-        .order_by(Merchant.legal_name, Merchant.id)
-    )
-    return tuple(MerchantRow(*row) for row in rows)
 
 
 def my_shops() -> tuple[ShopRow, ...]:

@@ -23,6 +23,10 @@ class Merchant(Base):
     key: Mapped[Key] = mapped_column(unique=True)
     legal_name: Mapped[str]
     registration: Mapped[str]
+    #: "SARL", "EI": invoices name it. Empty until the merchant has said it.
+    legal_form: Mapped[str] = mapped_column(server_default="")
+    #: Sells without VAT (franchise en base): its sales are at no rate, and its invoices say so.
+    is_vat_exempt: Mapped[bool] = mapped_column(server_default=text("false"))
     street: Mapped[str]
     postcode: Mapped[str]
     city: Mapped[str]

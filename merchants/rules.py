@@ -38,3 +38,14 @@ def unit_price(kind: str, price: Money, net_amount: int | None, net_unit: str | 
     # Half-up in whole numbers; a list asks this for each of its cards.
     cents = (2 * price.cents * compared_by + net_amount) // (2 * net_amount)
     return UnitPrice(Money(cents), _NAMES[net_unit, compared_by])
+
+
+def siren_of(registration: str) -> str:
+    """The nine digits of the SIREN, or of the SIRET that begins with it, in what a register says; "" without one."""
+    digits = "".join(c for c in registration if c in "0123456789")
+    return digits[:9] if len(digits) in (9, 14) else ""
+
+
+def vat_number_of(siren: str) -> str:
+    """The French VAT number of whoever charges VAT: it follows from the SIREN (CGI annexe IV, 111 bis)."""
+    return f"FR{(12 + 3 * (int(siren) % 97)) % 97:02d}{siren}" if siren else ""

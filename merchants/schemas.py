@@ -7,8 +7,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
+from marketplace.delivery.schemas import DayField
 from marketplace.money import Money
-from marketplace.schemas import Boundary, CountField, FlagField, QueryBoundary, TextField
+from marketplace.schemas import Boundary, ChoiceField, CountField, FlagField, QueryBoundary, TextField
 from merchants.imports import cells
 from merchants.queries import Cursor
 
@@ -75,6 +76,26 @@ class WayToConnect(Boundary):
     """With an account that the merchant has, or with a new one."""
 
     way = fields.String(required=True, validate=validate.OneOf(("consent", "new"), error="choice_unknown"))
+
+
+class MandateSignature(Boundary):
+    """What a merchant says of itself when it signs: legal form, VAT, the name of the hand, and that it agrees."""
+
+    legal_form = TextField(required=True, max_length=80)
+    vat = ChoiceField(("charged", "exempt"), required=True)
+    signed_by = TextField(required=True, max_length=120)
+    agrees = FlagField(required=True, error_messages={"required": "mandate_not_agreed"})
+
+
+class MandateRefused(Boundary):
+    refused_by = TextField(required=True, max_length=120)
+
+
+class MandateEnd(Boundary):
+    """The first day on which the mandate holds no longer."""
+
+    ended_on = DayField(required=True)
+    ended_by = TextField(required=True, max_length=120)
 
 
 #: The id of the search field in the layout.

@@ -9,8 +9,10 @@ from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
 from marketplace.errors import NotFound
+from marketplace.invoices.rules import Address, Party
 from marketplace.payments.service import is_payable
 from merchants.models import Member, Merchant, Shop
+from merchants.rules import siren_of, vat_number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class SellerFile:
     key: str
     legal_name: str
     registration: str
+    legal_form: str
+    is_vat_exempt: bool
     street: str
     postcode: str
     city: str
@@ -31,6 +35,23 @@ class SellerFile:
     def party(self) -> str:
         """The word of the ledger and of the payments for it."""
         return f"merchant:{self.key}"
+
+    @property
+    def siren(self) -> str:
+        return siren_of(self.registration)
+
+    @property
+    def as_party(self) -> Party:
+        """How documents name it today, as seller or as buyer."""
+        return Party(
+            key=self.party,
+            name=self.legal_name,
+            legal_form=self.legal_form,
+            registration=self.registration,
+            siren=self.siren,
+            vat_number="" if self.is_vat_exempt else vat_number_of(self.siren),
+            address=Address(self.street, self.postcode, self.city),
+        )
 
     @property
     def registration_digits(self) -> str:
@@ -58,6 +79,11 @@ def get_seller(session: Session, *, merchant_id: int, user_id: int) -> SellerFil
     raise NotFound()
 
 
+def seller_by_key(session: Session, key: str) -> SellerFile:
+    """A merchant by its stable word. NoResultFound for a word that is nobody's."""
+    return _file(session.scalars(select(Merchant).where(Merchant.key == key)).one(), is_owner=False)
+
+
 def all_sellers(session: Session) -> Sequence[SellerFile]:
     """Every merchant of the market, by name, as its coordinators see it."""
     merchants = session.scalars(select(Merchant).order_by(Merchant.legal_name, Merchant.id))
@@ -70,6 +96,8 @@ def _file(merchant: Merchant, *, is_owner: bool) -> SellerFile:
         key=merchant.key,
         legal_name=merchant.legal_name,
         registration=merchant.registration,
+        legal_form=merchant.legal_form,
+        is_vat_exempt=merchant.is_vat_exempt,
         street=merchant.street,
         postcode=merchant.postcode,
         city=merchant.city,

@@ -7,12 +7,14 @@ from marketplace.web.api import register
 from merchants import api, checks, handlers
 from merchants.imports.cli import import_catalogue_command
 from merchants.search_cli import search_group
-from merchants.views import catalogue, payouts, treasury
+from merchants.views import catalogue, mandates, payouts, treasury
 
 
 def init(app: Flask) -> None:
     """Pages, jobs and commands of this package."""
     assert handlers
+    # Importing `mandates` has hung its pages into the counter.
+    assert mandates
     register_check(checks.broken_rules)
     app.cli.add_command(import_catalogue_command)
     app.cli.add_command(search_group)

@@ -36,6 +36,21 @@ class InvoicingMandate(Base):
     ended_on: Mapped[date | None]
     signed_by: Mapped[str]
     noted_at: Mapped[datetime]
+    #: What was signed, word for word.
+    terms: Mapped[str] = mapped_column(server_default="")
+    ended_by: Mapped[str | None]
+
+
+class MandateRefusal(Base):
+    """A merchant's word that it goes on writing its invoices itself. Append-only; a later mandate outweighs it."""
+
+    __tablename__ = "mandate_refusal"
+
+    id: Mapped[Id]
+    seller: Mapped[str] = mapped_column(index=True)
+    refused_on: Mapped[date]
+    refused_by: Mapped[str]
+    noted_at: Mapped[datetime]
 
 
 class InvoiceSeries(Base):

@@ -13,16 +13,16 @@ from marshmallow import ValidationError
 from marketplace.clock import local_day
 from marketplace.errors import NotFound
 from marketplace.hall import the_hall
-from marketplace.invoices.mandates import find_mandate
+from marketplace.invoices.mandates import standing_of
 from marketplace.invoices.queries import documents_of, documents_to
-from marketplace.ledger.accounts import merchant as party
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import open_to
 from marketplace.web.sentences import sentence
 from merchants import stock
-from merchants.access import ShopRow, merchant_member, merchants_of, my_shop_ids, my_shops
+from merchants.access import ShopRow, merchant_member, my_shop_ids, my_shops
 from merchants.catalogue import change_price
 from merchants.schemas import ShelfCount, ShelfPrice, ShelfQuery
+from merchants.sellers import sellers_of
 from merchants.shelf import get_own_variant, list_shelf, search_shelf
 
 blueprint = Blueprint("merchant", __name__, url_prefix="/boutique")
@@ -157,11 +157,12 @@ def documents() -> ResponseReturnValue:
     with hall.database.reading() as session:
         folders = [
             {
-                "name": merchant.legal_name,
-                "received": documents_to(session, buyer=party(merchant.key)),
-                "drawn_up": documents_of(session, seller=party(merchant.key)),
-                "mandate": find_mandate(session, seller=party(merchant.key), on=today),
+                "merchant_id": seller.id,
+                "name": seller.legal_name,
+                "received": documents_to(session, buyer=seller.party),
+                "drawn_up": documents_of(session, seller=seller.party),
+                "mandate": standing_of(session, seller=seller.party, on=today),
             }
-            for merchant in merchants_of(session, current_user.id)
+            for seller in sellers_of(session, current_user.id)
         ]
     return render_template("merchants/counter/documents.html", folders=folders)

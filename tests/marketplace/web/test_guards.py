@@ -59,7 +59,7 @@ DOORS = {
     """,
     "signed_in": "accounts.home accounts.sign_out",
     "merchant_member": """
-        merchant.documents
+        merchant.documents merchant.mandate merchant.sign_mandate merchant.decline_mandate merchant.end_mandate
         merchant.connect_account merchant.connection_return merchant.leave merchant.leave_form merchant.look_again
         merchant.payouts
         merchant.act merchant.count merchant.home merchant.lack merchant.price merchant.report_lack merchant.shelf
@@ -125,8 +125,11 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.act": {"event": "accept", "collection_code": ""},
     "merchant.connect_account": {"way": "consent"},
     "merchant.count": {"qty": "5", "seen_qty": "5", "step": "0"},
+    "merchant.decline_mandate": {"refused_by": "Rose Breuil"},
+    "merchant.end_mandate": {"ended_on": "31/12/2030", "ended_by": "Rose Breuil"},
     "merchant.leave": {},
     "merchant.look_again": {},
+    "merchant.sign_mandate": {"legal_form": "SARL", "vat": "charged", "signed_by": "Rose Breuil", "agrees": "1"},
     "merchant.price": {"price": "18,00"},
     "attention.refund_again": {},
     "merchant.report_lack": {"available-1": "1"},
