@@ -62,7 +62,7 @@ def _words(html: str) -> str:
 
 def _send(client: FlaskClient, hall: Hall, act: str, form: dict[str, str]) -> tuple[int, str]:
     page = f"/boutique/factures/mandat/{_seller(hall).id}"
-    token = LexborHTMLParser(client.get(page).text).css_first("main [name=csrf_token]")
+    token = LexborHTMLParser(client.get(page).text).css_first("[name=csrf_token]")
     sent = {**form, "csrf_token": token.attributes["value"] or "" if token else ""}
     answer = client.post(f"{page}/{act}", data=sent)
     return answer.status_code, _words(answer.text) if answer.status_code != 303 else ""
