@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from marketplace.money import Money
@@ -16,6 +17,8 @@ _NAMES = {("g", 1000): "kg", ("ml", 1000): "L", ("g", 100): "100 g", ("ml", 100)
 #: The goods that perish, whose buyer cannot change their mind (domain W4): what L221-28 calls quickly spoiled.
 PERISHABLE = frozenset({"viande", "charcuterie", "plat-prepare", "fromage", "pain", "bouquet", "composition-florale"})
 ALCOHOL = "alcool"
+
+_SIREN = re.compile(r"(?<![A-Za-z0-9])[0-9](?:[ .\u00a0\u202f]?[0-9]){8}(?:[ .\u00a0\u202f]?[0-9]{5})?(?![0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,12 @@ def unit_price(kind: str, price: Money, net_amount: int | None, net_unit: str | 
 
 
 def siren_of(registration: str) -> str:
-    """The nine digits of the SIREN, or of the SIRET that begins with it, in what a register says; "" without one."""
-    digits = "".join(c for c in registration if c in "0123456789")
-    return digits[:9] if len(digits) in (9, 14) else ""
+    """The nine digits of the SIREN, or of the SIRET that begins with it, in what a register says; "" without one.
+
+    An association's number (W161000000) has nine digits, too.
+    """
+    found = _SIREN.search(registration)
+    return "".join(c for c in found[0] if c.isdigit())[:9] if found else ""
 
 
 def vat_number_of(siren: str) -> str:

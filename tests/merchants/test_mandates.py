@@ -147,7 +147,7 @@ def test_only_an_owner_answers(client: FlaskClient, hall: Hall, town: Town) -> N
     ("registration", "siren", "vat_number"),
     [
         ("RCS Angoulême 732 829 320", "732829320", "FR44732829320"),
-        ("SIRET 732 829 320 00074", "732829320", "FR44732829320"),
+        ("SIRET 732 829 320 00074", "732829320", "FR44732829320"),
         ("SIREN 000000000 (démonstration)", "000000000", "FR12000000000"),
         ("RNA W161000000", "", ""),
         ("", "", ""),
