@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from basket import shortages
 from basket.models import Order, OrderEvent, OrderLine, OrderRefund, RefundedLine, SubOrder
+from basket.part_money import PartMoney, money_of
 from basket.rules import initials
 from marketplace.clock import local_day, local_instant
 from marketplace.delivery.models import Booking, Parcel
@@ -107,6 +108,8 @@ class Sheet:
     parcels_qty: int
     lines: tuple[PackLine, ...]
     events: tuple[SheetEvent, ...]
+    #: Of all the merchant's shops in this order.
+    money: PartMoney
 
     @property
     def pieces_qty(self) -> int:
@@ -204,6 +207,7 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
             for line, product_id in lines
         ),
         events=tuple(SheetEvent(at, event) for at, event in events),
+        money=money_of(session, party=sub_order.party, codes=[order.code])[order.code],
     )
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from flask import Flask
 
 from basket import api, checks, handlers
-from basket.views import baskets, checkout, fulfilment, orders, plan
+from basket.views import baskets, checkout, fulfilment, orders, plan, statements
 from basket.views.visitor import basket_count
 from marketplace.selfcheck import register_check
 from marketplace.web.api import register
@@ -21,8 +21,8 @@ def init(app: Flask) -> None:
     app.register_blueprint(plan.blueprint)
     app.register_blueprint(orders.blueprint)
     register(app, api.blueprint)
-    # The shops' counter; importing `fulfilment` has hung the day's work into it.
-    assert fulfilment
+    # The shops' counter; importing these has hung the day's work and the statements into it.
+    assert fulfilment and statements
     app.register_blueprint(counter.blueprint)
     add_staff_area(app, "merchant.home", merchant_member)
     app.context_processor(lambda: {"basket_count": basket_count()})

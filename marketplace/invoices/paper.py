@@ -154,7 +154,7 @@ def _table(pdf: _Paper, table: Table, widths: tuple[int, ...]) -> None:
     aligns = ("LEFT", *("RIGHT" for _ in widths[1:]))
     with pdf.table(
         borders_layout=TableBordersLayout.HORIZONTAL_LINES,
-        col_widths=widths,
+        col_widths=table.widths or widths,
         text_align=aligns,
         headings_style=FontFace(emphasis="BOLD"),
         padding=1,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from marketplace.errors import GatewayError
 from marketplace.invoices.sheet import Sheet, Table
@@ -60,5 +61,5 @@ def order_from_json(order: bytes) -> tuple[Sheet, datetime, bytes | None]:
     return sheet, datetime.fromisoformat(read["issued_at"]), read["xml"].encode() if read["xml"] else None
 
 
-def _table(kept: dict[str, list[str] | list[list[str]]]) -> Table:
-    return Table(tuple(str(heading) for heading in kept["headings"]), tuple(tuple(row) for row in kept["rows"]))
+def _table(kept: dict[str, Any]) -> Table:
+    return Table(tuple(kept["headings"]), tuple(tuple(row) for row in kept["rows"]), tuple(kept["widths"]))

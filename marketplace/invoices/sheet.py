@@ -10,10 +10,11 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The first column is text, the others are figures."""
+    """The first column is text, the others are figures. `widths` are shares of the paper's; none: those of invoices."""
 
     headings: Row
     rows: tuple[Row, ...]
+    widths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

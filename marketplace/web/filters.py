@@ -79,6 +79,14 @@ def phone(number: str) -> str:
     return number
 
 
+def percent(basis_points: int) -> str:
+    """20 %, 5,5 %; in English 5.5%."""
+    whole, rest = divmod(basis_points, 100)
+    is_english = current_language() == "en"
+    decimals = f"{'.' if is_english else ','}{rest:02d}".rstrip("0") if rest else ""
+    return f"{whole}{decimals}{'' if is_english else FIXED}%"
+
+
 def km(metres: int | float) -> str:
     """3,2 km."""
     text = f"{metres / 1000:.1f}"
@@ -95,5 +103,5 @@ def slug(name: str) -> str:
 
 def init(app: Flask) -> None:
     app.add_template_global(colourway_for)
-    for filter_ in (money, day, long_day, hour, when, slot, code_pairs, km, phone, slug):
+    for filter_ in (money, day, long_day, hour, when, slot, code_pairs, percent, km, phone, slug):
         app.add_template_filter(filter_)

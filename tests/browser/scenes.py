@@ -501,6 +501,7 @@ def _shop_packs(crawl: Crawl, slug: str) -> None:
                 crawl.refused(who, path, {"event": "hand_over", "collection_code": code}, f"shop: {label} code")
             break
     crawl.visit(who, f"{parts[0]}/bordereau", "shop: slip")
+    _statements(crawl, who)
     _papers(crawl, who, slug)
     _payouts(crawl, who, slug)
     shelf = crawl.visit(who, "/boutique/rayon").tree
@@ -511,6 +512,17 @@ def _shop_packs(crawl: Crawl, slug: str) -> None:
     for price in ("", "0", HOSTILE, LONG):
         crawl.refused(who, next(a for a in actions if "/prix" in a), {"price": price}, f"shelf: price {price[:50]!r}")
     crawl.visit(who, "/boutique/rayon?q=xyzzy", "shelf: nothing found")
+
+
+def _statements(crawl: Crawl, who: Visitor) -> None:
+    """The merchant's money after a refund: the year, its month, its day, and times in which nothing happened."""
+    months = links_of(crawl.visit(who, "/boutique/releves", "statements"))
+    month = next(path for path in months if re.fullmatch(r"/boutique/releves/\d+/\d{4}-\d\d", path))
+    crawl.visit(who, month, "statement: month")
+    crawl.visit(who, f"{month}-24", "statement: day")
+    crawl.visit(who, f"{month}-01", "statement: quiet day")
+    crawl.visit(who, f"{month[:-2]}01", "statement: quiet month")
+    crawl.visit(who, "/boutique/releves?annee=2025", "statements: quiet year")
 
 
 def _shop_lacks(crawl: Crawl, who: Visitor, parts: Sequence[str]) -> None:

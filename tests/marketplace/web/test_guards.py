@@ -64,6 +64,7 @@ DOORS = {
         merchant.payouts
         merchant.act merchant.count merchant.home merchant.lack merchant.price merchant.report_lack merchant.shelf
         merchant.slip merchant.sub_order
+        merchant.statement merchant.statement_csv merchant.statement_list merchant.statement_pdf
     """,
     "role_coordinator": """
         coordinator.close coordinator.hand_out coordinator.home coordinator.open_rounds coordinator.opening_form
@@ -218,6 +219,7 @@ class People:
                 "stop_id": 1,
                 "merchant_id": session.scalars(select(Shop.merchant_id).where(Shop.slug == "cave")).one(),
                 "sub_order_id": session.scalars(select(SubOrder.id).where(SubOrder.shop_id == shop_id)).one(),
+                "period": "2026-11",
                 "payment_id": placed.payment_id,
                 "variant_id": town.variant("L1"),
                 "line_id": line_id,
