@@ -61,7 +61,7 @@ def statement_list() -> ResponseReturnValue:
                     "years": range(first.year, today.year + 1) if first else (),
                 }
             )
-    return render_template("basket/statements/list.html", folders=folders, asked_year=year)
+    return render_template("basket/statements/list.html", folders=folders, asked_year=year, this_year=today.year)
 
 
 @blueprint.get("/releves/<int:merchant_id>/<period>")
@@ -78,6 +78,7 @@ def statement(merchant_id: int, period: str) -> ResponseReturnValue:
         statement=found,
         period=period,
         where=where,
+        this_year=local_day(the_hall().clock.now()).year,
     )
 
 
