@@ -1,4 +1,4 @@
-"""I02, I06, I07, I09, I16, I17: orders, what they hold, and what was paid for them agree."""
+"""I02, I06, I07, I09, I16, I17: orders and reservations, what they hold, and what was paid for them agree."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from basket.models import OrderEvent
-from basket.rules import ORDER_NEXT, SUB_ORDER_NEXT
+from basket.models import OrderEvent, ReservationEvent
+from basket.rules import ORDER_NEXT, RESERVATION_NEXT, SUB_ORDER_NEXT
 from marketplace.selfcheck import sentences
 
 RULES = (
@@ -31,6 +31,27 @@ RULES = (
         "SELECT o.code FROM orders o WHERE o.state IN ('lapsed', 'cancelled') AND (EXISTS "
         "(SELECT 1 FROM stock_hold h WHERE h.reference = o.code AND h.state IN ('held', 'sold')) OR EXISTS "
         "(SELECT 1 FROM booking b WHERE b.reference = o.code AND b.state IN ('held', 'confirmed')))",
+    ),
+    (
+        "I02 an open reservation does not hold what it promises",
+        "SELECT r.code, l.variant_id FROM reservation r JOIN reservation_line l ON l.reservation_id = r.id "
+        "WHERE r.state IN ('reserved', 'ready') AND NOT EXISTS "
+        "(SELECT 1 FROM stock_hold h WHERE h.reference = 'reservation:' || r.code AND h.variant_id = l.variant_id "
+        "AND h.state = 'held' AND h.qty = l.qty)",
+    ),
+    (
+        "I02 a collected reservation without its pieces",
+        "SELECT r.code, l.variant_id FROM reservation r JOIN reservation_line l ON l.reservation_id = r.id "
+        "WHERE r.state = 'collected' AND NOT EXISTS "
+        "(SELECT 1 FROM stock_hold h WHERE h.reference = 'reservation:' || r.code AND h.variant_id = l.variant_id "
+        "AND h.state = 'sold' AND h.qty = l.qty)",
+    ),
+    (
+        "I02 pieces held for a reservation that has ended, or never was",
+        "SELECT h.reference, h.variant_id FROM stock_hold h WHERE h.reference LIKE 'reservation:%' AND NOT EXISTS "
+        "(SELECT 1 FROM reservation r JOIN reservation_line l ON l.reservation_id = r.id "
+        "WHERE h.reference = 'reservation:' || r.code AND h.variant_id = l.variant_id AND (h.state = 'released' "
+        "OR h.state = 'held' AND r.state IN ('reserved', 'ready') OR h.state = 'sold' AND r.state = 'collected'))",
     ),
     (
         "I06 a confirmed order that no paid payment of its amount confirms",
@@ -93,3 +114,9 @@ def broken_rules(session: Session) -> Iterator[str]:
         table = SUB_ORDER_NEXT if is_sub_order else ORDER_NEXT
         if event != "place" and table.get((before, event)) != after:
             yield f"I16 a move that the state table does not have: {before} {event} {after}"
+    kept = session.execute(
+        select(ReservationEvent.from_state, ReservationEvent.event, ReservationEvent.to_state).distinct()
+    )
+    for before, event, after in kept:
+        if event != "reserve" and RESERVATION_NEXT.get((before, event)) != after:
+            yield f"I16 a move that a reservation does not have: {before} {event} {after}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -73,6 +73,98 @@ class Checkout(Base):
     phone: Mapped[str] = mapped_column(server_default="")
     email: Mapped[str] = mapped_column(server_default="")
     shortage: Mapped[Key | None]
+
+
+class Reservation(Base):
+    """Pieces that one shop keeps for somebody who pays there: no sale yet, and no money of ours. All copies (I15)."""
+
+    __tablename__ = "reservation"
+    __table_args__ = (
+        UniqueConstraint("request_key", "shop_id"),
+        CheckConstraint("state IN ('reserved', 'ready', 'collected', 'cancelled', 'lapsed')", name="state_known"),
+        CheckConstraint("ending IN ('resident', 'missing', 'closed', 'unreachable')", name="ending_known"),
+        CheckConstraint("(state = 'cancelled') = (ending IS NOT NULL)", name="cancelled_says_why"),
+        CheckConstraint("(state IN ('reserved', 'ready')) = (ended_at IS NULL)", name="ended_says_when"),
+        Index("ix_reservation_shop", "shop_id", "state"),
+        Index("ix_reservation_open", "kept_until_on", postgresql_where=text("state IN ('reserved', 'ready')")),
+        Index("ix_reservation_phone", "phone", postgresql_where=text("state IN ('reserved', 'ready')")),
+        # Whose name is to be forgotten next.
+        Index("ix_reservation_named", "ended_at", postgresql_where=text("name <> ''")),
+    )
+
+    id: Mapped[Id]
+    code: Mapped[Key] = mapped_column(unique=True)
+    token: Mapped[Token]
+    #: Made by us, sent with the form: one key makes at most one reservation at each shop (M03).
+    request_key: Mapped[str]
+    request_hash: Mapped[str]
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shop.id"))
+    state: Mapped[Key]
+    #: Who cancelled it, or why the shop did.
+    ending: Mapped[Key | None]
+    language: Mapped[Key]
+    #: Empty, as the telephone and the e-mail, once they are forgotten.
+    name: Mapped[str]
+    phone: Mapped[str]
+    email: Mapped[str]
+    #: The last day, in the town's calendar, on which the shop keeps it.
+    kept_until_on: Mapped[date]
+    collection_code: Mapped[str]
+    #: The seller as shown when it was made (domain M4).
+    shop_name: Mapped[str]
+    shop_awning: Mapped[int] = mapped_column(SmallInteger)
+    seller_name: Mapped[str]
+    seller_registration: Mapped[str]
+    seller_address: Mapped[str]
+    seller_contact: Mapped[str]
+    reserved_at: Mapped[datetime]
+    reminded_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    lines: Mapped[list[ReservationLine]] = relationship(order_by="ReservationLine.position", lazy="raise")
+
+
+class ReservationLine(Base):
+    """One product as it was shown, at the price that the shop will ask."""
+
+    __tablename__ = "reservation_line"
+    __table_args__ = (
+        UniqueConstraint("reservation_id", "position"),
+        UniqueConstraint("reservation_id", "variant_id"),
+        CheckConstraint("qty > 0", name="qty_positive"),
+        CheckConstraint("unit_price >= 0", name="price_not_negative"),
+    )
+
+    id: Mapped[Id]
+    reservation_id: Mapped[int] = mapped_column(ForeignKey("reservation.id"))
+    variant_id: Mapped[int] = mapped_column(ForeignKey("variant.id"))
+    position: Mapped[int] = mapped_column(SmallInteger)
+    reference: Mapped[str]
+    name: Mapped[str]
+    label: Mapped[str]
+    kind: Mapped[Key]
+    drawing: Mapped[Key]
+    unit_price: Mapped[Money]
+    qty: Mapped[int] = mapped_column(SmallInteger)
+    allergens: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+
+    @property
+    def total(self) -> Money:
+        return self.unit_price * self.qty
+
+
+class ReservationEvent(Base):
+    """Who did what to a reservation, when; append-only (I16, I21)."""
+
+    __tablename__ = "reservation_event"
+
+    id: Mapped[Id]
+    reservation_id: Mapped[int] = mapped_column(ForeignKey("reservation.id"), index=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    event: Mapped[Key]
+    from_state: Mapped[Key]
+    to_state: Mapped[Key]
 
 
 class Order(Base):

@@ -160,6 +160,16 @@ class Quote:
         return tuple(group for group in self.groups if not group.is_payable)
 
     @property
+    def to_order(self) -> Quote:
+        """The part whose shops can be paid online."""
+        return replace(self, groups=tuple(group for group in self.groups if group.is_payable))
+
+    @property
+    def to_reserve(self) -> Quote:
+        """The part that its shops keep for whoever pays there: nothing of it travels, and no fee is asked for it."""
+        return replace(self, groups=self.unpayable_groups, fee=NO_FEE)
+
+    @property
     def can_be_ordered(self) -> bool:
         return bool(self.groups) and not self.blocked_lines and not self.unpayable_groups
 

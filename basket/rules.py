@@ -32,6 +32,17 @@ SUB_ORDER_NEXT: dict[tuple[str, str], str] = {
     ("handed_over", "deliver"): "delivered",
 }
 
+#: A shop that has not said "ready" still hands over to whoever stands before it.
+RESERVATION_NEXT: dict[tuple[str, str], str] = {
+    ("reserved", "ready"): "ready",
+    ("reserved", "collect"): "collected",
+    ("reserved", "cancel"): "cancelled",
+    ("reserved", "lapse"): "lapsed",
+    ("ready", "collect"): "collected",
+    ("ready", "cancel"): "cancelled",
+    ("ready", "lapse"): "lapsed",
+}
+
 SUB_ORDER_STATES = ("awaiting_payment", "received", "accepted", "packed", "handed_over", "delivered", "cancelled")
 
 #: The letter by which the resident reads the state of the whole (residents.md T2).

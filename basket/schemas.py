@@ -138,3 +138,25 @@ def available(line_ids: Iterable[int]) -> Boundary:
     }
     schema: Boundary = Boundary.from_dict(fields, name="Available")()  # type: ignore[assignment]  # from_dict says Schema
     return schema
+
+
+class Keep(Boundary):
+    """Who reserves, to pay in the shop; who has no e-mail reads everything on the page."""
+
+    request_key = CheckoutKeyField(required=True, max_length=64)
+    seen_goods_cents = CountField(required=True, low=0, high=10**9)
+    name = TextField(required=True, max_length=100)
+    phone = PhoneField(required=True, max_length=40)
+    email = EmailField(load_default="", max_length=254)
+
+
+class KeepAct(Boundary):
+    """A shop's act on a reservation; the code, and the look at the age, only where it is collected."""
+
+    event = ChoiceField(("ready", "collect"), required=True)
+    collection_code = TextField(load_default="", max_length=10)
+    is_adult = FlagField(load_default=False)
+
+
+class KeepNoMore(Boundary):
+    reason = ChoiceField(("missing", "closed", "unreachable"), required=True)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from flask import Flask
 
-from basket import api, checks, handlers
-from basket.views import baskets, checkout, fulfilment, orders, plan, statements
+from basket import api, checks, handlers, reservation_handlers
+from basket.views import baskets, checkout, fulfilment, orders, plan, reservations, statements
 from basket.views.visitor import basket_count
 from marketplace.selfcheck import register_check
 from marketplace.web.api import register
@@ -14,14 +14,15 @@ from merchants.views import counter
 
 def init(app: Flask) -> None:
     """The walk's pages and jobs (importing the handlers makes them known)."""
-    assert handlers
+    assert handlers and reservation_handlers
     register_check(checks.broken_rules)
     app.register_blueprint(baskets.blueprint)
     app.register_blueprint(checkout.blueprint)
     app.register_blueprint(plan.blueprint)
     app.register_blueprint(orders.blueprint)
+    app.register_blueprint(reservations.blueprint)
     register(app, api.blueprint)
-    # The shops' counter; importing these has hung the day's work and the statements into it.
+    # The shops' counter; importing these (and `reservations`) has hung the day's work and the statements into it.
     assert fulfilment and statements
     app.register_blueprint(counter.blueprint)
     add_staff_area(app, "merchant.home", merchant_member)

@@ -77,6 +77,21 @@ def ready_at(opening_hours: str, at: datetime, minutes: int) -> datetime:
     return at + timedelta(minutes=minutes)
 
 
+def opening_day(opening_hours: str, on: date, *, nth: int, within_days: int) -> date | None:
+    """The `nth` day after the day `on` on which the doors open, France's public holidays included.
+
+    Where fewer such days lie within `within_days`, the last of them; None when the doors stay closed that long. For
+    hours that cannot be read, `within_days` later: somebody will be there.
+    """
+    hours = _parsed(opening_hours, "FR")
+    last = on + timedelta(days=within_days)
+    if hours is None:
+        return last
+    days = (on + timedelta(days=n) for n in range(1, within_days + 1))
+    opening = [day for day in days if _windows(hours, day)]
+    return opening[: max(nth, 1)][-1] if opening else None
+
+
 @lru_cache(maxsize=_PARSED_MOST)
 def _parsed(opening_hours: str, country: str | None) -> OpeningHours | None:
     try:

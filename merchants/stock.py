@@ -6,7 +6,7 @@ oversell, and two orders over the same shelves cannot deadlock (M01, reliability
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import insert, select, update
@@ -20,6 +20,20 @@ class NotEnoughStock(MarketplaceError):
     """Fewer pieces are left than were asked for; `short` is {variant id: pieces left}."""
 
     code = "not_enough_stock"
+
+
+def lock(session: Session, *, variant_ids: Iterable[int]) -> None:
+    """Nobody else holds or sells these before the transaction ends.
+
+    For whoever holds for several references at once: one hold after the other would take the variants out of order,
+    and two of them could wait for each other.
+    """
+    session.execute(
+        select(Variant.id)
+        .where(Variant.id.in_(sorted(variant_ids)))
+        .order_by(Variant.id)
+        .with_for_update(key_share=True)
+    )
 
 
 def hold(session: Session, *, reference: str, quantities: Mapping[int, int], until_at: datetime) -> None:

@@ -93,7 +93,8 @@ def go_on() -> ResponseReturnValue:
             return redirect(url_for("basket.show"), 303)
         quote = _quote(basket_id, session)
         if not quote.can_be_ordered:
-            return _page({"panier": ["basket_blocked"]})
+            code = "basket_blocked" if quote.blocked_lines or not quote.unpayable_groups else "reserve_first"
+            return _page({"panier": [code]})
         baskets.accept_prices(session, basket_id=basket_id)
     return redirect(url_for("checkout.place"), 303)
 
@@ -121,7 +122,7 @@ def _page(
         quote=quote,
         unpaid=unpaid,
         delivery=delivery,
-        fee=quote.fee_with(delivery.fee, local_day(now)) if quote and delivery else None,
+        fee=quote.to_order.fee_with(delivery.fee, local_day(now)) if quote and delivery else None,
         codes=codes,
         details=details or {},
         typed=typed or {},

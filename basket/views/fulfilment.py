@@ -6,6 +6,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from basket import fulfilment_queries, orders, shortages
+from basket.reservation_queries import todays_reservations
 from basket.schemas import Act, available
 from marketplace.errors import FieldError
 from marketplace.hall import the_hall
@@ -24,7 +25,8 @@ def home() -> ResponseReturnValue:
     now = hall.clock.now()
     with hall.database.reading() as session:
         work = fulfilment_queries.todays_work(session, shop_ids=my_shop_ids(), now=now)
-    return render_template("basket/fulfilment/home.html", work=work, my_shops=my_shops(), now=now)
+        kept = todays_reservations(session, shop_ids=my_shop_ids(), now=now)
+    return render_template("basket/fulfilment/home.html", work=work, kept=kept, my_shops=my_shops(), now=now)
 
 
 @blueprint.get("/commandes/<int:sub_order_id>")

@@ -10,13 +10,15 @@ from sqlalchemy import text
 import basket.checks
 import marketplace.payments.checks
 import merchants.checks
-from basket import orders
+from basket import orders, reservations
+from basket.models import Reservation
 from marketplace.clock import FixedClock
 from marketplace.hall import Hall
 from marketplace.ledger.proof import WAITING
 from marketplace.ledger.sealing import seal
 from marketplace.payments import service as payments
 from marketplace.selfcheck import self_check
+from tests.reserving import open_till, reserve
 from tests.sandbox_server import Sandbox
 from tests.walk import Town, open_payment, pay, place, work
 
@@ -32,6 +34,20 @@ FAULTS: dict[str, tuple[str, ...]] = {
     ),
     "I02 a confirmed order without its pieces": ("DELETE FROM stock_hold WHERE state = 'sold'",),
     "I02 an ended order still holds": ("UPDATE orders SET state = 'lapsed' WHERE state = 'awaiting_payment'",),
+    "I02 an open reservation does not hold what it promises": (
+        "UPDATE stock_hold SET state = 'released' WHERE state = 'held' AND reference LIKE 'reservation:%'",
+        "UPDATE variant SET held_qty = (SELECT coalesce(sum(qty), 0) FROM stock_hold WHERE variant_id = variant.id"
+        " AND state = 'held')",
+    ),
+    "I02 a collected reservation without its pieces": (
+        "UPDATE reservation SET state = 'collected', ended_at = now() WHERE state = 'reserved'",
+    ),
+    "I02 pieces held for a reservation that has ended, or never was": (
+        "UPDATE reservation SET state = 'lapsed', ended_at = now() WHERE state = 'reserved'",
+    ),
+    "I16 a move that a reservation does not have": (
+        "UPDATE reservation_event SET to_state = 'reserved' WHERE event = 'collect'",
+    ),
     "I06 a confirmed order that no paid payment of its amount confirms": (
         "UPDATE orders SET delivery_fee = delivery_fee + 1 WHERE state = 'confirmed'",
     ),
@@ -128,7 +144,7 @@ def test_every_rule_has_its_fault() -> None:
 def house(hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock) -> Hall:
     """One order was brought home and routed, one is paid, one waits; one was paid too late and given back.
 
-    All that was posted is sealed, and no day is closed.
+    One reservation was collected, one is open. All that was posted is sealed, and no day is closed.
     """
     late = place(hall.database, town, ("F2",), clock=clock, delivered=False)
     late_id = open_payment(hall, late)
@@ -147,9 +163,28 @@ def house(hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock) -> Hall:
     work(hall)
     pay(hall, sandbox, place(hall.database, town, ("L1",), clock=clock))
     place(hall.database, town, ("L2",), clock=clock)
+    _reserve_twice(hall, town)
     with hall.database.transaction() as session:
         seal(session, now=clock.now())
     return hall
+
+
+def _reserve_twice(hall: Hall, town: Town) -> None:
+    open_till(hall.database, "cave", is_open=False)
+    (collected,) = reserve(hall.database, town, ("C1",), clock=hall.clock)
+    reserve(hall.database, town, ("C1",), clock=hall.clock)
+    open_till(hall.database, "cave", is_open=True)
+    with hall.database.transaction() as session:
+        row = session.get_one(Reservation, collected.id)
+        reservations.advance(
+            session,
+            reservation_id=row.id,
+            shop_ids=frozenset({row.shop_id}),
+            event="collect",
+            actor="member:1",
+            now=hall.clock.now(),
+            collection_code=row.collection_code,
+        )
 
 
 def test_each_fault_is_found(house: Hall) -> None:

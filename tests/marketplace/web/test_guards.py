@@ -35,6 +35,7 @@ from marketplace.web.csrf import csrf_token
 from merchants.models import Member, Merchant, Shop
 from tests.marketplace.delivery.district import NOON_FORM
 from tests.marketplace.invoices.cast import sale
+from tests.reserving import open_till, reserve
 from tests.sandbox_server import Sandbox
 from tests.walk import Town, fill_basket, open_payment, place
 
@@ -54,6 +55,7 @@ DOORS = {
         checkout.check checkout.contact checkout.contact_submit checkout.order checkout.place checkout.place_submit
         checkout.slot checkout.slot_submit documents.pdf documents.show
         language.choose orders.find orders.find_submit orders.give_up orders.pay orders.show
+        reservations.cancel reservations.cancel_form reservations.form reservations.show reservations.submit
         pages.accessibility pages.help pages.legal pages.privacy pages.ranking pages.terms pages.withdrawal
         payments.notice plan.move plan.show static tracking.show
     """,
@@ -65,6 +67,8 @@ DOORS = {
         merchant.act merchant.count merchant.home merchant.lack merchant.price merchant.report_lack merchant.shelf
         merchant.slip merchant.sub_order
         merchant.statement merchant.statement_csv merchant.statement_list merchant.statement_pdf
+        merchant.reservation merchant.reservation_act merchant.reservation_cancel merchant.reservation_cancel_form
+        merchant.reservation_slip
     """,
     "role_coordinator": """
         coordinator.close coordinator.hand_out coordinator.home coordinator.open_rounds coordinator.opening_form
@@ -134,10 +138,20 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.price": {"price": "18,00"},
     "attention.refund_again": {},
     "merchant.report_lack": {"available-1": "1"},
+    "merchant.reservation_act": {"event": "ready", "collection_code": "", "is_adult": ""},
+    "merchant.reservation_cancel": {"reason": "missing"},
     "orders.find_submit": {"code": "XXXX", "phone_end": "1234"},
     "orders.give_up": {},
     "orders.pay": {},
     "payments.notice": {"id": "tr_abcdef"},
+    "reservations.cancel": {},
+    "reservations.submit": {
+        "request_key": "k" * 20,
+        "seen_goods_cents": "650",
+        "name": "Jeanne Martin",
+        "phone": "06 39 98 12 34",
+        "email": "jeanne@example.org",
+    },
     "plan.move": {
         "lat": "45.648600",
         "lon": "0.156200",
@@ -230,6 +244,11 @@ class People:
             self._tracking_token = session.scalars(select(Booking.token)).one()
             receipt = sale(kind=RECEIPT)
             self._document_token = issue_own(session, key="guards", draft=receipt, now=now).token
+        # The bookshop's till opens again: only then has the visitor's basket something to order.
+        open_till(hall.database, "librairie", is_open=False)
+        (self._kept,) = reserve(hall.database, town, ("L1",), clock=hall.clock)
+        open_till(hall.database, "librairie", is_open=True)
+        self.values["reservation_id"] = self._kept.id
 
     def browser(self, who: str) -> FlaskClient:
         """A fresh browser of the person who plays that part; with a basket, for what wants one."""
@@ -264,6 +283,8 @@ class People:
             values = {**values, "token": self._tracking_token}
         if rule.endpoint.startswith("documents."):
             values = {**values, "token": self._document_token}
+        if rule.endpoint.startswith("reservations."):
+            values = {**values, "code": self._kept.code, "token": self._kept.token}
         with self.app.test_request_context():
             built = rule.build({name: values[name] for name in rule.arguments})
         assert built is not None
