@@ -35,7 +35,7 @@ def apply_chargebacks(session: Session, payment_id: int, answers: Sequence[Provi
     """What the provider says of a payment's chargebacks is written down; harmless to repeat, in any order.
 
     While one is open, `payment.trouble` says so and the shares that are due wait; when the last one is won back,
-    they go on their way.
+    they go on their way, and an order that still waits for the money gets it.
     """
     payment = session.get_one(Payment, payment_id, with_for_update=True)
     known = {
@@ -61,6 +61,8 @@ def apply_chargebacks(session: Session, payment_id: int, answers: Sequence[Provi
         payment.trouble = "charged_back"
     elif known and not is_open and payment.trouble == "charged_back":
         payment.trouble = None
+        # An order that looked for this money while the bank had it found none: it may have it now.
+        publish(session, "payment.paid", payment_id=payment.id)
         waiting = select(Share.id).where(Share.payment_id == payment_id, Share.state == "due").order_by(Share.id)
         for share_id in session.scalars(waiting).all():
             publish(session, "share.due", share_id=share_id)

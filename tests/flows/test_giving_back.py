@@ -370,6 +370,18 @@ def test_a_share_that_was_refused_goes_once_its_merchant_is_back(hall: Hall, san
     assert _routed(sandbox, _provider_id(hall, payment_id)) == {"org_cave": "6.81"}
 
 
+def test_a_gesture_leaves_a_refused_share_for_its_merchant(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:
+    sandbox.register_organization("org_cave", "Cave", can_receive_payments=False)
+    _route(hall, payment_id, M1, M2, M3)
+    with pytest.raises(refunds.NothingLeftToBear):
+        _refund(hall, payment_id, Bearing("association", "gesture", Money(807)))
+    refunds.send_refund(hall, _refund(hall, payment_id, Bearing("association", "gesture", Money(806))))
+    sandbox.register_organization("org_cave", "Cave")
+    send_what_waits(hall)
+    work(hall)
+    assert _routed(sandbox, _provider_id(hall, payment_id))["org_cave"] == "7.81"
+
+
 def test_two_people_refund_at_once_and_one_is_told(hall: Hall, payment_id: int) -> None:
     def ask(_: int) -> bool:
         try:

@@ -236,6 +236,22 @@ def test_money_that_the_bank_takes_back_is_a_persons(hall: Hall, town: Town, san
         ]
 
 
+def test_money_that_a_bank_took_before_anybody_looked_confirms_its_order_once_it_is_won_back(
+    hall: Hall, town: Town, sandbox: Sandbox
+) -> None:
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    provider_id = open_payment(hall, placed)
+    sandbox.conclude(provider_id, "paid", notify=False)
+    chargeback_id = sandbox.charge_back(provider_id, "16.50")
+    payments.settle(hall, placed.payment_id)
+    work(hall)
+    assert _state(hall, placed) == "awaiting_payment"
+    sandbox.reverse_chargeback(chargeback_id)
+    payments.settle(hall, placed.payment_id)
+    work(hall)
+    assert _state(hall, placed) == "confirmed"
+
+
 def test_a_share_that_nobody_has_earned_for_two_weeks_is_a_persons(
     hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
 ) -> None:

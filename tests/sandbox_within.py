@@ -1,0 +1,125 @@
+"""The payment sandbox without its server: the same application and the same gateway, and no socket between them.
+
+For tests that ask it ten thousand times. Its book lives in memory and goes back to where it was in a millisecond;
+nobody calls the shop back: what the sandbox would have told is in its book, for the test to tell.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import requests
+from flask import Flask
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
+from urllib3.exceptions import ProtocolError
+from werkzeug.test import Client as WsgiClient
+from werkzeug.test import EnvironBuilder
+
+from marketplace.payments.gateway import Gateway
+from marketplace.payments.sandbox.app import Options, create_sandbox
+from marketplace.payments.sandbox.server_state import state_of
+from tests.sandbox_server import APPLICATION, KEY, STRANGERS_KEY, Sandbox
+
+#: Nobody listens there: a call that goes past the adapter is refused.
+ADDRESS = "http://127.0.0.1:9"
+
+
+class _Line:
+    """Stands where the server has its socket: a fault may cut it."""
+
+    def __init__(self) -> None:
+        self.is_cut = False
+
+    def shutdown(self, how: int) -> None:
+        self.is_cut = True
+
+
+class WithinAdapter(BaseAdapter):
+    """Hands what `requests` would send to an application, and gives its answer back as if it had travelled."""
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__()
+        self._client = WsgiClient(app)
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        body = request.body or b""
+        line = _Line()
+        environ = EnvironBuilder(
+            path=request.path_url,
+            base_url=ADDRESS,
+            method=request.method or "GET",
+            headers=list(request.headers.items()),
+            data=body.encode() if isinstance(body, str) else body,
+            environ_base={"werkzeug.socket": line},
+        ).get_environ()
+        answer = self._client.open(environ)
+        if line.is_cut:
+            raise requests.ConnectionError(ProtocolError("Connection aborted."), request=request)
+        response = requests.Response()
+        response.status_code = answer.status_code
+        response.headers.update(answer.headers)
+        response.raw = HTTPResponse(BytesIO(answer.data), preload_content=False, status=answer.status_code)
+        response.url, response.request, response.encoding = request.url or "", request, "utf-8"
+        return response
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class GatewayWithin(Gateway):
+    """The gateway, with its line laid to an application in this process."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        super().__init__(endpoint=ADDRESS, api_key=KEY)
+
+    def _new_client(self) -> Any:
+        client: Any = super()._new_client()
+        set_up = client._setup_retry
+
+        def lay_line() -> None:
+            set_up()
+            client._client.mount("http://", WithinAdapter(self._app))
+
+        client._setup_retry = lay_line  # the library makes its session with the first call
+        return client
+
+
+class SandboxWithin(Sandbox):
+    """A sandbox in this process, and what tests do to it."""
+
+    def __init__(self) -> None:
+        super().__init__(ADDRESS)
+        self.app = create_sandbox(Options(Path(":memory:"), keys=(KEY, STRANGERS_KEY), application=APPLICATION))
+        self.http.mount("http://", WithinAdapter(self.app))
+        self.http.mount("http://", WithinAdapter(self.app))
+        self._state = state_of(self.app)
+        #: The organisation whose payments these are.
+        self.platform_id = self._state.profiles[KEY].organization_id
+        self._kept: dict[str, sqlite3.Connection] = {}
+
+    def gateway(self, **_: Any) -> Gateway:
+        return GatewayWithin(self.app)
+
+    def keep(self, name: str) -> None:
+        """Remember the book as it is now."""
+        self._kept[name] = sqlite3.connect(":memory:", check_same_thread=False)
+        self._state.book._db.backup(self._kept[name])
+
+    def restore(self, name: str, now: datetime) -> None:
+        """The book as it was kept, at another time; no trouble is planned."""
+        self._kept[name].backup(self._state.book._db)
+        self._state.faults.clear()
+        with self._state.book.transaction() as db:
+            db.execute("UPDATE clock SET ahead_s = ?", ((now - datetime.now(UTC)).total_seconds(),))
+
+    def read(self, query: str, values: Mapping[str, object] | tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        """Look into the book itself."""
+        with self._state.book.transaction() as db:
+            return db.execute(query, values).fetchall()
