@@ -73,6 +73,14 @@ RULES = (
         "HAVING s.goods <> sum(l.unit_price * l.qty) OR s.commission <> sum(l.commission)",
     ),
     (
+        # Also a sale without any rate. A rate is never set for a day that has begun, unless it is the first.
+        "I09 a part sold at another rate than its merchant's of that day",
+        "SELECT s.id FROM sub_order s JOIN orders o ON o.id = s.order_id JOIN shop ON shop.id = s.shop_id "
+        "WHERE s.commission_permille IS DISTINCT FROM (SELECT r.permille FROM commission_rate r "
+        "WHERE r.merchant_id = shop.merchant_id AND r.valid_from <= (o.placed_at AT TIME ZONE 'Europe/Paris')::date "
+        "ORDER BY r.valid_from DESC, r.id DESC LIMIT 1)",
+    ),
+    (
         "I17 a confirmed delivery without a place on a round",
         "SELECT o.code FROM orders o WHERE o.mode = 'delivery' AND o.state = 'confirmed' AND NOT EXISTS "
         "(SELECT 1 FROM booking b WHERE b.reference = o.code AND b.state IN ('confirmed', 'delivered', 'returned'))",

@@ -27,7 +27,7 @@ from marketplace.delivery.bookings import DropOff, PickUp
 from marketplace.errors import MarketplaceError, NotFound
 from marketplace.ids import new_order_code, new_token
 from marketplace.jobs import publish
-from marketplace.money import Money, share_of
+from marketplace.money import Money
 from marketplace.payments import refunds, shares
 from marketplace.payments import service as payments
 from marketplace.payments.models import OPEN_STATES, Payment
@@ -186,10 +186,7 @@ def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> Place
         reference=code,
         description=f"Commande {code}",
         shares=split(
-            tuple(
-                MerchantPart(group.shop.party, group.goods, share_of(group.goods, group.shop.commission_permille))
-                for group in quote.groups
-            ),
+            tuple(MerchantPart(group.shop.party, group.goods, group.commission) for group in quote.groups),
             quote.fee.total,
         ),
         redirect_url=f"{command.site_url}/commande/{code}/{token}?retour=1",
@@ -300,7 +297,7 @@ def _insert_sub_orders(
             "seller_contact": group.shop.seller_contact,
             "goods": group.goods,
             "commission_permille": group.shop.commission_permille,
-            "commission": share_of(group.goods, group.shop.commission_permille),
+            "commission": group.commission,
             "ready_by_at": slot.collect_from_at
             if slot
             else ready_at(group.shop.opening_hours, now, group.shop.preparation_minutes),

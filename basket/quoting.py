@@ -15,9 +15,10 @@ from basket.models import Line
 from basket.rules import NO_FEE, Fee, delivery_fee
 from marketplace.clock import local_day
 from marketplace.delivery.rules import NO_LOAD, Load
-from marketplace.money import Money
+from marketplace.money import Money, share_of
+from merchants.commission import rates_on
 from merchants.kinds import Kind, get_kind
-from merchants.models import CommissionRate, Merchant, Product, Shop, Variant
+from merchants.models import Merchant, Product, Shop, Variant
 
 #: Shops often leave sizes out; a round that is planned with nothing at all would be overloaded.
 PIECE_GRAMS, PIECE_ML = 300, 1000
@@ -75,13 +76,16 @@ class QuotedShop:
     seller_registration: str
     seller_address: str
     seller_contact: str
-    commission_permille: int
+    #: None: nobody has set one, and nothing of the merchant can be sold.
+    commission_permille: int | None
     #: Sells without VAT: its lines are at no rate, whatever their kind.
     is_vat_exempt: bool
 
 
 @dataclass(frozen=True, slots=True)
 class QuotedGroup:
+    """One shop's part. `is_payable`: its merchant can receive payments, and has agreed on a commission."""
+
     shop: QuotedShop
     lines: tuple[QuotedLine, ...]
     is_payable: bool
@@ -89,6 +93,13 @@ class QuotedGroup:
     @property
     def goods(self) -> Money:
         return Money.total([line.total for line in self.lines])
+
+    @property
+    def commission(self) -> Money:
+        """What the association keeps of this sale."""
+        permille = self.shop.commission_permille
+        assert permille is not None, "without a rate nothing is sold"
+        return share_of(self.goods, permille)
 
     @property
     def new_books(self) -> Money:
@@ -196,26 +207,19 @@ def quote_basket(
         .where(Line.basket_id == basket_id)
         .order_by(Line.id)
     ).all()
-    rates = _commission_rates(session, {merchant.id for *_, merchant in rows}, today)
+    rates = rates_on(session, {merchant.id for *_, merchant in rows}, today)
     lines: dict[int, list[QuotedLine]] = {}
     shops: dict[int, QuotedShop] = {}
     for line, variant, product, shop, merchant in rows:
         lines.setdefault(shop.id, []).append(_quoted_line(line, variant, product, shop, today))
         if shop.id not in shops:
-            shops[shop.id] = _quoted_shop(shop, merchant, rates.get(merchant.id, 0))
-    groups = tuple(QuotedGroup(shop, tuple(lines[shop_id]), shop.party in payable) for shop_id, shop in shops.items())
+            shops[shop.id] = _quoted_shop(shop, merchant, rates.get(merchant.id))
+    groups = tuple(
+        QuotedGroup(shop, tuple(lines[shop_id]), shop.party in payable and shop.commission_permille is not None)
+        for shop_id, shop in shops.items()
+    )
     quote = Quote(basket_id, groups, NO_FEE)
     return replace(quote, fee=quote.fee_with(zone_fee, today)) if zone_fee is not None and groups else quote
-
-
-def _commission_rates(session: Session, merchant_ids: set[int], on: date) -> dict[int, int]:
-    rows = session.execute(
-        select(CommissionRate.merchant_id, CommissionRate.permille)
-        .where(CommissionRate.merchant_id.in_(merchant_ids), CommissionRate.valid_from <= on)
-        .order_by(CommissionRate.merchant_id, CommissionRate.valid_from)
-    )
-    # Later days overwrite earlier ones: the rate of the last day on or before `on` stays.
-    return {row.merchant_id: row.permille for row in rows}
 
 
 def _quoted_line(line: Line, variant: Variant, product: Product, shop: Shop, on: date) -> QuotedLine:
@@ -253,7 +257,7 @@ def _quoted_line(line: Line, variant: Variant, product: Product, shop: Shop, on:
     )
 
 
-def _quoted_shop(shop: Shop, merchant: Merchant, permille: int) -> QuotedShop:
+def _quoted_shop(shop: Shop, merchant: Merchant, permille: int | None) -> QuotedShop:
     return QuotedShop(
         id=shop.id,
         slug=shop.slug,

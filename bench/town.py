@@ -44,8 +44,11 @@ def build(database: Database, *, products_qty: int, shops_qty: int, seed: int = 
             [{"k": f"m{i}", "n": f"SARL {names[i % len(names)]} {i}", "now": NOW} for i in range(shops_qty)],
         )
         connection.execute(
-            text("INSERT INTO commission_rate (merchant_id, permille, valid_from) SELECT id, 80, :d FROM merchant"),
-            {"d": date(2026, 1, 1)},
+            text(
+                "INSERT INTO commission_rate (merchant_id, permille, valid_from, set_at, actor)"
+                " SELECT id, 80, :d, :now, 'bench' FROM merchant"
+            ),
+            {"d": date(2026, 1, 1), "now": NOW},
         )
         connection.execute(
             text(

@@ -102,7 +102,15 @@ def _make_shops(session: Session, hall: Hall, now: datetime) -> None:
         )
         session.add(merchant)
         session.flush()
-        session.add(CommissionRate(merchant_id=merchant.id, permille=COMMISSION_PERMILLE, valid_from=date(2026, 1, 1)))
+        session.add(
+            CommissionRate(
+                merchant_id=merchant.id,
+                permille=COMMISSION_PERMILLE,
+                valid_from=date(2026, 1, 1),
+                set_at=now,
+                actor=ACTOR,
+            )
+        )
         session.add(
             Shop(
                 merchant_id=merchant.id,

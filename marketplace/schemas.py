@@ -161,6 +161,31 @@ class CountField(fields.Field[int]):
         return value
 
 
+#: "8", "8,5 %": at most one digit behind the comma.
+_PERCENT = re.compile(r"([0-9]{1,3})(?:[.,]([0-9]))?\s?%?")
+
+
+class PermilleField(TextField):
+    """A rate as people write it in per cent ("8", "8,5", "8.5 %"), kept as thousandths; at most `high` of them.
+
+    Code: not_a_rate. Empty is None unless required.
+    """
+
+    def __init__(self, *, high: int = 500, **kwargs: Any) -> None:
+        super().__init__(max_length=20, **kwargs)
+        self.high = high
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text:
+            return None
+        found = _PERCENT.fullmatch(text)
+        permille = 10 * int(found[1]) + int(found[2] or 0) if found else self.high + 1
+        if permille > self.high:
+            raise ValidationError("not_a_rate")
+        return permille
+
+
 class IdField(fields.Field[int]):
     """A number that we gave out, as a JSON number. Code: not_an_id."""
 
@@ -249,6 +274,7 @@ __all__ = [
     "FlagField",
     "FormErrors",
     "IdField",
+    "PermilleField",
     "PhoneField",
     "PostcodeField",
     "QueryBoundary",

@@ -38,18 +38,23 @@ class Merchant(Base):
 
 
 class CommissionRate(Base):
-    """What the association keeps of a merchant's sales, from a day on; frozen into each sale."""
+    """What the association keeps of a merchant's sales, from a day on; frozen into each sale.
+
+    Append-only: of two rates from the same day the one that was set later counts.
+    """
 
     __tablename__ = "commission_rate"
     __table_args__ = (
-        UniqueConstraint("merchant_id", "valid_from"),
         CheckConstraint("permille BETWEEN 0 AND 500", name="permille_in_range"),
+        Index("ix_commission_rate_merchant_id", "merchant_id", "valid_from"),
     )
 
     id: Mapped[Id]
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id"))
     permille: Mapped[int] = mapped_column(SmallInteger)
     valid_from: Mapped[date]
+    set_at: Mapped[datetime]
+    actor: Mapped[str]
 
 
 class Shop(Base):

@@ -9,7 +9,15 @@ from marshmallow import ValidationError, fields, validate
 
 from marketplace.delivery.schemas import DayField
 from marketplace.money import Money
-from marketplace.schemas import Boundary, ChoiceField, CountField, FlagField, QueryBoundary, TextField
+from marketplace.schemas import (
+    Boundary,
+    ChoiceField,
+    CountField,
+    FlagField,
+    PermilleField,
+    QueryBoundary,
+    TextField,
+)
 from merchants.imports import cells
 from merchants.queries import Cursor
 
@@ -70,6 +78,13 @@ class ShelfCount(Boundary):
 
 class ShelfPrice(Boundary):
     price = PriceField(required=True)
+
+
+class NewRate(Boundary):
+    """What the association keeps of a merchant's sales, from a day on."""
+
+    rate = PermilleField(required=True)
+    valid_from = DayField(required=True)
 
 
 class WayToConnect(Boundary):

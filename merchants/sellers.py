@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
-from sqlalchemy import literal, select
+from sqlalchemy import exists, literal, select
 from sqlalchemy.orm import Session
 
 from marketplace.errors import NotFound
 from marketplace.invoices.rules import Address, Party
 from marketplace.payments.service import is_payable
-from merchants.models import Member, Merchant, Shop
+from merchants.models import CommissionRate, Member, Merchant, Shop
 from merchants.rules import siren_of, vat_number_of
 
 
@@ -106,12 +107,13 @@ def _file(merchant: Merchant, *, is_owner: bool) -> SellerFile:
     )
 
 
-def sells_online(session: Session, *, slug: str, provider_env: str) -> bool:
-    """Whether what the shop sells can be paid online now."""
+def sells_online(session: Session, *, slug: str, provider_env: str, on: date) -> bool:
+    """Whether what the shop sells can be bought online: its merchant can be paid, and has a commission that day."""
+    has_rate = exists().where(CommissionRate.merchant_id == Merchant.id, CommissionRate.valid_from <= on)
     party = (
         select(literal("merchant:") + Merchant.key)
         .join(Shop, Shop.merchant_id == Merchant.id)
-        .where(Shop.slug == slug)
+        .where(Shop.slug == slug, has_rate)
         .scalar_subquery()
     )
     return is_payable(session, party=party, provider_env=provider_env)

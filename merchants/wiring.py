@@ -7,7 +7,7 @@ from marketplace.web.api import register
 from merchants import api, checks, handlers
 from merchants.imports.cli import import_catalogue_command
 from merchants.search_cli import search_group
-from merchants.views import catalogue, mandates, payouts, treasury
+from merchants.views import catalogue, commissions, mandates, payouts, treasury
 
 
 def init(app: Flask) -> None:
@@ -21,4 +21,5 @@ def init(app: Flask) -> None:
     catalogue.init(app)
     payouts.init(app)
     treasury.init(app)
+    commissions.init(app)
     register(app, api.blueprint)

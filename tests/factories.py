@@ -18,7 +18,7 @@ from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import MerchantAccount
 from marketplace.settings import Settings
 from merchants.catalogue import ProductDraft, VariantDraft, put_product
-from merchants.models import Merchant, Shop
+from merchants.models import CommissionRate, Merchant, Shop
 from merchants.search.index import index_products
 
 #: Where nobody listens.
@@ -65,6 +65,9 @@ def open_shop(
     )
     session.add(merchant)
     session.flush()
+    session.add(
+        CommissionRate(merchant_id=merchant.id, permille=80, valid_from=LONG_AGO.date(), set_at=LONG_AGO, actor="test")
+    )
     shop = Shop(
         merchant_id=merchant.id,
         slug=slug,

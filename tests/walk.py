@@ -74,7 +74,9 @@ def arrange_town(session: Session, *, now: datetime = NOW, env: str = "sandbox",
         )
         session.add(merchant)
         session.flush()
-        session.add(CommissionRate(merchant_id=merchant.id, permille=80, valid_from=date(2026, 1, 1)))
+        session.add(
+            CommissionRate(merchant_id=merchant.id, permille=80, valid_from=date(2026, 1, 1), set_at=now, actor="test")
+        )
         shop = Shop(
             merchant_id=merchant.id,
             slug=slug,

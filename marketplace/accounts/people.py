@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import select
@@ -29,3 +30,10 @@ def grant_role(session: Session, *, user_id: int, role: str, actor: str, now: da
     """The person plays the part from now on; nothing changes if they did already."""
     if session.get(RoleGrant, (user_id, role)) is None:
         session.add(RoleGrant(user_id=user_id, role=role, granted_at=now, granted_by=actor))
+
+
+def names_of(session: Session, actors: Collection[str]) -> dict[str, str]:
+    """How people are called whom the books name `person:<id>` or `member:<id>`; machines are not among them."""
+    ids = {actor: int(actor.rpartition(":")[2]) for actor in actors if actor.startswith(("person:", "member:"))}
+    names = {row.id: row.name for row in session.execute(select(User.id, User.name).where(User.id.in_(ids.values())))}
+    return {actor: names[user_id] for actor, user_id in ids.items() if user_id in names}

@@ -87,6 +87,11 @@ def percent(basis_points: int) -> str:
     return f"{whole}{decimals}{'' if is_english else FIXED}%"
 
 
+def permille(rate: int) -> str:
+    """A rate in thousandths as people read it: 8 %, 8,5 %."""
+    return percent(10 * rate)
+
+
 def km(metres: int | float) -> str:
     """3,2 km."""
     text = f"{metres / 1000:.1f}"
@@ -103,5 +108,5 @@ def slug(name: str) -> str:
 
 def init(app: Flask) -> None:
     app.add_template_global(colourway_for)
-    for filter_ in (money, day, long_day, hour, when, slot, code_pairs, percent, km, phone, slug):
+    for filter_ in (money, day, long_day, hour, when, slot, code_pairs, percent, permille, km, phone, slug):
         app.add_template_filter(filter_)

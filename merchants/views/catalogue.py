@@ -197,7 +197,7 @@ def shop(slug: str) -> ResponseReturnValue:
             return render_template("merchants/catalogue/paused.html", shop=shop), 404
         products = list_products(session, shop=slug, after=asked["apres"], before=asked["avant"])
         delivery = _delivery(session, now)
-        is_sold_online = sells_online(session, slug=slug, provider_env=hall.settings.mollie_env)
+        is_sold_online = sells_online(session, slug=slug, provider_env=hall.settings.mollie_env, on=local_day(now))
     page = asked["page"] if products.previous else 1
     before, after = products.previous, products.next
     return render_template(
@@ -252,10 +252,10 @@ def show_product(
             return _withdrawn(session, product_id)
         now = hall.clock.now()
         delivery = _delivery(session, now)
-        is_sold_online = sells_online(session, slug=product.shop.slug, provider_env=hall.settings.mollie_env)
+        today = local_day(now)
+        is_sold_online = sells_online(session, slug=product.shop.slug, provider_env=hall.settings.mollie_env, on=today)
     if word is not None and word != slug(product.name):
         return redirect(product_url(product.id, product.name), 301)
-    today = local_day(now)
     page = render_template(
         "merchants/catalogue/product.html",
         product=product,

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy.orm import Session
 
+from marketplace.clock import local_day
 from marketplace.errors import GatewayError, MarketplaceError
 from marketplace.hall import the_hall
 from marketplace.payments import connect
@@ -20,6 +21,7 @@ from marketplace.web.headers import keep_nothing
 from marketplace.web.sentences import sentence
 from marketplace.web.site import add_staff_area
 from merchants.access import merchant_member
+from merchants.commission import commissions
 from merchants.schemas import WayToConnect
 from merchants.sellers import SellerFile, all_sellers, get_seller, sellers_of
 from merchants.views.counter import actor, blueprint
@@ -179,10 +181,12 @@ def _page(*, said: str | None = None, status: int = 200) -> ResponseReturnValue:
         found = connect.connections(
             session, provider_env=hall.settings.mollie_env, parties=[seller.party for seller in sellers]
         )
+        rates = commissions(session, on=local_day(hall.clock.now()), merchant_ids=[seller.id for seller in sellers])
+    agreed = {commission.merchant_id: commission for commission in rates}
     consent = connect.consent_of(hall.settings)
     page = render_template(
         "merchants/counter/payouts.html",
-        rows=[(seller, found[seller.party]) for seller in sellers],
+        rows=[(seller, found[seller.party], agreed[seller.id]) for seller in sellers],
         is_switched_on=consent is not None,
         opens_accounts=consent is not None and consent.access_token != "",
         is_play=hall.settings.mollie_env != "live",

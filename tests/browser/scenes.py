@@ -36,7 +36,7 @@ LONG_WORD = "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz"
 ADDRESS = {"mode": "delivery", "street": "12 rue de Montmoreau", "postcode": "16000", "city": "Angoulême"}
 PERSON = {"name": "Jeanne Martin", "phone": "06 39 98 12 34", "email": "jeanne@example.org", "shortage": "refund"}
 #: Where those who work here go; the market itself has been seen.
-ROOMS = ("accounts.", "merchant.", "coordinator.", "courier.", "attention.", "connections.")
+ROOMS = ("accounts.", "merchant.", "coordinator.", "courier.", "attention.", "connections.", "commissions.")
 LONG = "9" * 300
 HOSTILE = "<script>alert(1)</script>\u202e' OR 1=1 --"
 
@@ -453,6 +453,19 @@ def _payouts(crawl: Crawl, who: Visitor, slug: str) -> None:
     crawl.visit(who, f"/boutique/encaissement/{merchant_id}/delier", "payouts: before leaving")
 
 
+def _commissions(crawl: Crawl, who: Visitor) -> None:
+    """The rates of all merchants, and one of them: with its form, refused, and with a change to come."""
+    crawl.visit(who, "/commissions", "commissions")
+    with crawl.town.hall.database.reading() as session:
+        page = f"/commissions/{session.scalars(select(Merchant.id).order_by(Merchant.legal_name)).first()}"
+    crawl.visit(who, page, "commission")
+    crawl.refused(who, page, {"rate": "", "valid_from": ""}, "commission: nothing said")
+    crawl.refused(who, page, {"rate": HOSTILE, "valid_from": LONG}, "commission: hostile")
+    day = local_day(crawl.town.clock.now()) + timedelta(days=40)
+    crawl.send(who, page, {"rate": "12,5", "valid_from": f"{day}"}, "commission: to come")
+    crawl.visit(who, "/commissions", "commissions: one to come")
+
+
 def _papers(crawl: Crawl, who: Visitor, slug: str) -> None:
     """A merchant's page of papers before there are any, and with one of each kind; each of them on screen."""
     crawl.visit(who, "/boutique/factures", "shop: no papers")
@@ -572,6 +585,7 @@ def _coordinator_plans(crawl: Crawl, round_id: int) -> None:
     treasurer = sign_in(crawl, "the treasurer", "tresorerie@example.org")
     crawl.visit(treasurer, "/espace", "the treasurer's rooms")
     crawl.visit(treasurer, "/tresorerie", "treasury")
+    _commissions(crawl, treasurer)
     crawl.visit(who, page, "round: open")
     crawl.wander(who, "/tournees", within=ROOMS)
     crawl.send(who, f"{page}/fermer", {}, "round: closed")

@@ -61,6 +61,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "I09 a share of money that confirmed no order": (
         "UPDATE payment_share SET state = 'due' WHERE state = 'cancelled'",
     ),
+    "I09 a part sold at another rate than its merchant's of that day": ("DELETE FROM commission_rate WHERE id = 1",),
     "I17 a confirmed delivery without a place on a round": (
         "UPDATE booking SET reference = 'not ' || reference WHERE state = 'confirmed'",
     ),

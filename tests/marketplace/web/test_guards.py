@@ -74,7 +74,7 @@ DOORS = {
         coordinator.close coordinator.hand_out coordinator.home coordinator.open_rounds coordinator.opening_form
         coordinator.plan coordinator.reopen coordinator.sheet coordinator.show coordinator.withdraw
     """,
-    "role_treasurer": "treasury.home",
+    "role_treasurer": "treasury.home commissions.home commissions.show commissions.change",
     "_staff": "connections.home attention.home attention.refund_again",
     "role_courier": "courier.absent courier.again courier.collect courier.deliver courier.home courier.stop",
 }
@@ -116,6 +116,7 @@ FORMS: dict[str, dict[str, str]] = {
         "on_plan": "",
     },
     "checkout.slot_submit": {"slot_id": "1"},
+    "commissions.change": {"rate": "8,5", "valid_from": "2026-12-24"},
     "coordinator.close": {},
     "coordinator.hand_out": {},
     "coordinator.open_rounds": {"key": "once", "day": "2026-12-01", **NOON_FORM, "other_day": "2026-12-24"},

@@ -1,0 +1,31 @@
+"""The letters that a merchant gets from the association about the terms of its sales."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from marketplace.mail import Letter, compose
+from merchants.commission import rates_on
+from merchants.models import CommissionRate, Merchant
+
+
+def commission(session: Session, rate_id: int, *, site_url: str) -> Letter | None:
+    """From when on the association keeps how much, and what until then; None for a merchant without an address."""
+    rate = session.get_one(CommissionRate, rate_id)
+    merchant = session.get_one(Merchant, rate.merchant_id)
+    if not merchant.email:
+        return None
+    before = rates_on(session, [merchant.id], rate.valid_from - timedelta(days=1))
+    return compose(
+        "merchants/mail/commission",
+        key=f"commission:{rate.id}",
+        to=merchant.email,
+        language="fr",
+        site_url=site_url,
+        name=merchant.legal_name,
+        rate=rate.permille,
+        before=before.get(merchant.id),
+        valid_from=rate.valid_from,
+    )
