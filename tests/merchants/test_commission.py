@@ -209,17 +209,17 @@ def test_a_slip_is_said_at_its_field(app: Flask, hall: Hall, town: Town) -> None
         (
             "douze",
             "2026-12-24",
-            "Écrivez un taux de 0 à 50\u00a0%, avec un seul chiffre après la virgule, par exemple 8,5.",
+            "Écrivez un taux de 0 à 50 pour cent, avec un seul chiffre après la virgule, par exemple 8,5.",
         ),
         (
             "50,1",
             "2026-12-24",
-            "Écrivez un taux de 0 à 50\u00a0%, avec un seul chiffre après la virgule, par exemple 8,5.",
+            "Écrivez un taux de 0 à 50 pour cent, avec un seul chiffre après la virgule, par exemple 8,5.",
         ),
         (
             "8,25",
             "2026-12-24",
-            "Écrivez un taux de 0 à 50\u00a0%, avec un seul chiffre après la virgule, par exemple 8,5.",
+            "Écrivez un taux de 0 à 50 pour cent, avec un seul chiffre après la virgule, par exemple 8,5.",
         ),
         ("6", "demain", "Écrivez un jour du calendrier, par exemple 28/11/2026."),
         ("6", "2026-11-24", "Choisissez un jour à partir du 25 novembre 2026."),
