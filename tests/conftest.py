@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,11 @@ from tests.sandbox_server import KEY, Sandbox, running_sandbox
 from tests.walk import NOW, Town, arrange_town, register_merchants
 
 TEMPLATE = "market_template"
+
+#: The tables of the jobs, which are no models of ours; all are numbered.
+QUEUE = dict.fromkeys(
+    ("procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers", "procrastinate_events"), True
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -131,12 +137,30 @@ def session(empty_database: Database) -> Iterator[Session]:
 
 
 def _empty(database: Database) -> None:
-    """Forget every row. Replica mode, because the append-only tables refuse to be emptied by anybody else."""
-    tables = [table.name for table in Base.metadata.sorted_tables]
-    queue = ["procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers", "procrastinate_events"]
+    """Forget every row, and count from one again.
+
+    Replica mode, because the append-only tables refuse to be emptied by anybody else. Row by row, and only where
+    something was written: to truncate all tables takes a tenth of a second, after every test.
+    """
     with database.engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
-        connection.execute(text(f"TRUNCATE {', '.join(tables + queue)} RESTART IDENTITY CASCADE"))
+        for table, sequence in connection.execute(text(_touched())).all():
+            connection.execute(text(f"DELETE FROM {table}"))
+            if sequence is not None:
+                connection.execute(text(f"ALTER SEQUENCE {sequence} RESTART"))
+
+
+@cache
+def _touched() -> str:
+    """A query for (table, its sequence) of every table that has rows or has given out a number."""
+    numbered = {table.name: any(c.identity is not None for c in table.columns) for table in Base.metadata.sorted_tables}
+    looks = []
+    for name, has_numbers in {**numbered, **QUEUE}.items():
+        sequence, was_called = "NULL", "false"
+        if has_numbers:
+            sequence, was_called = f"'{name}_id_seq'", f"(SELECT is_called FROM {name}_id_seq)"
+        looks.append(f"SELECT '{name}', {sequence} WHERE EXISTS (SELECT FROM {name}) OR {was_called}")
+    return " UNION ALL ".join(looks)
 
 
 @pytest.fixture
