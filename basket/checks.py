@@ -28,8 +28,10 @@ RULES = (
     ),
     (
         "I02 an ended order still holds",
+        # What was sold stays written as sold when a paid order is cancelled: the shop says what it puts back to sell.
         "SELECT o.code FROM orders o WHERE o.state IN ('lapsed', 'cancelled') AND (EXISTS "
-        "(SELECT 1 FROM stock_hold h WHERE h.reference = o.code AND h.state IN ('held', 'sold')) OR EXISTS "
+        "(SELECT 1 FROM stock_hold h WHERE h.reference = o.code AND (h.state = 'held' "
+        "OR h.state = 'sold' AND o.payment_id IS NULL)) OR EXISTS "
         "(SELECT 1 FROM booking b WHERE b.reference = o.code AND b.state IN ('held', 'confirmed')))",
     ),
     (
@@ -89,7 +91,24 @@ RULES = (
         "I09 a share routed before its goods were handed over",
         "SELECT sh.id FROM payment_share sh JOIN payment p ON p.id = sh.payment_id "
         "JOIN orders o ON o.code = p.reference JOIN sub_order s ON s.order_id = o.id AND s.party = sh.party "
-        "WHERE sh.state IN ('due', 'sending', 'unknown', 'routed') AND s.state <> 'delivered'",
+        "WHERE sh.state IN ('due', 'sending', 'unknown', 'routed') AND s.state NOT IN ('delivered', 'cancelled')",
+    ),
+    (
+        "I17 a parcel travels for a part that was cancelled",
+        "SELECT o.code, s.shop_name FROM orders o JOIN sub_order s ON s.order_id = o.id "
+        "JOIN shop h ON h.id = s.shop_id JOIN booking b ON b.reference = o.code AND b.state = 'confirmed' "
+        "JOIN parcel p ON p.booking_id = b.id AND p.source = h.slug WHERE s.state = 'cancelled'",
+    ),
+    (
+        "I10 a paid part was cancelled and its money not given back",
+        "SELECT s.id FROM sub_order s JOIN orders o ON o.id = s.order_id AND o.payment_id IS NOT NULL "
+        "JOIN order_line l ON l.sub_order_id = s.id LEFT JOIN refunded_line r ON r.order_line_id = l.id "
+        "WHERE s.state = 'cancelled' GROUP BY s.id, l.id HAVING l.unit_price * l.qty <> coalesce(sum(r.amount), 0)",
+    ),
+    (
+        "I10 more of a delivery fee goes back than was paid",
+        "SELECT o.code FROM orders o JOIN order_refund r ON r.order_id = o.id GROUP BY o.id "
+        "HAVING sum(r.delivery) > o.delivery_fee",
     ),
     (
         "I09 a share of money that confirmed no order",
@@ -105,8 +124,16 @@ RULES = (
     ),
     (
         "I10 the refund of an order is not that of its lines",
-        "SELECT o.id FROM order_refund o JOIN refunded_line l ON l.order_refund_id = o.id "
-        "LEFT JOIN refund r ON r.id = o.refund_id GROUP BY o.id, r.id HAVING sum(l.amount) <> coalesce(r.amount, 0)",
+        "SELECT o.id FROM order_refund o LEFT JOIN refunded_line l ON l.order_refund_id = o.id "
+        "LEFT JOIN refund r ON r.id = o.refund_id GROUP BY o.id, r.id "
+        "HAVING coalesce(sum(l.amount), 0) + o.delivery + o.gesture <> coalesce(r.amount, 0)",
+    ),
+    (
+        "I10 a merchant gives of a refund what its lines do not say",
+        "SELECT o.id FROM order_refund o JOIN sub_order s ON s.id = o.sub_order_id "
+        "LEFT JOIN refunded_line l ON l.order_refund_id = o.id "
+        "LEFT JOIN refund_part p ON p.refund_id = o.refund_id AND p.kind = 'goods' "
+        "GROUP BY o.id, p.id HAVING coalesce(sum(l.amount - l.commission - l.gesture), 0) <> coalesce(p.amount, 0)",
     ),
 )
 

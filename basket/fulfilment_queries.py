@@ -5,22 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time
 
-from sqlalchemy import BigInteger, Select, func, select, type_coerce
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from basket import shortages
+from basket import cancelling, shortages
 from basket.models import Order, OrderEvent, OrderLine, OrderRefund, RefundedLine, SubOrder
 from basket.part_money import PartMoney, money_of
+from basket.refund_queries import NOTHING, refunded_lines, refunded_part
 from basket.rules import initials
 from marketplace.clock import local_day, local_instant
 from marketplace.delivery.models import Booking, Parcel
 from marketplace.errors import NotFound
-from marketplace.money import ZERO, Money
+from marketplace.money import Money
 from merchants.kinds import get_kind
 from merchants.models import Merchant, Shop, Variant
 
-#: What a shop may know of; an order that nobody has paid is none of its business yet.
-SEEN_STATES = ("received", "accepted", "packed", "handed_over", "delivered")
+#: What a shop may know of; an order that nobody has paid is none of its business, and never was.
+SEEN_STATES = ("received", "accepted", "packed", "handed_over", "delivered", "cancelled")
 #: More than one pair of hands gets through in a day; the page says when there are more.
 SHOWN_MOST = 100
 
@@ -124,6 +125,11 @@ class Sheet:
         """Whether the shop can still say that something is missing."""
         return self.state in shortages.STATES
 
+    @property
+    def may_cancel(self) -> bool:
+        """Whether the shop can still cancel the whole of it."""
+        return self.state in cancelling.IN_SHOP
+
 
 def todays_work(session: Session, *, shop_ids: frozenset[int], now: datetime) -> Work:
     """What these shops still have to do, whatever its day, and what has left them since midnight."""
@@ -158,14 +164,19 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
         select(SubOrder, Order, Shop.slug)
         .join(Order, SubOrder.order_id == Order.id)
         .join(Shop, SubOrder.shop_id == Shop.id)
-        .where(SubOrder.id == sub_order_id, SubOrder.shop_id.in_(shop_ids), SubOrder.state.in_(SEEN_STATES))
+        .where(
+            SubOrder.id == sub_order_id,
+            SubOrder.shop_id.in_(shop_ids),
+            SubOrder.state.in_(SEEN_STATES),
+            Order.payment_id.is_not(None),
+        )
     ).one_or_none()
     if row is None:
         raise NotFound()
     sub_order, order, slug = row
     number, parcels_qty = _parcel(session, order, slug)
-    missing = shortages.refunded_lines(session, sub_order.id)
-    refunded, commission_back = _undone(session, sub_order.id)
+    missing = refunded_lines(session, sub_order.id)
+    undone = refunded_part(session, sub_order.id)
     lines = session.execute(
         select(OrderLine, Variant.product_id)
         .join(Variant, OrderLine.variant_id == Variant.id)
@@ -188,8 +199,8 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
         shortage=order.shortage,
         goods=sub_order.goods,
         commission=sub_order.commission,
-        refunded=refunded,
-        commission_back=commission_back,
+        refunded=undone.amount - undone.gesture,
+        commission_back=undone.commission,
         parcel_number=number,
         parcels_qty=parcels_qty,
         lines=tuple(
@@ -200,8 +211,8 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
                 label=line.label,
                 drawing=line.drawing,
                 product_id=product_id,
-                qty=line.qty - missing.get(line.id, (0, ZERO))[0],
-                missing_qty=missing.get(line.id, (0, ZERO))[0],
+                qty=line.qty - missing.get(line.id, NOTHING).qty,
+                missing_qty=missing.get(line.id, NOTHING).qty,
                 cold=get_kind(line.kind, day).cold,
             )
             for line, product_id in lines
@@ -209,19 +220,6 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
         events=tuple(SheetEvent(at, event) for at, event in events),
         money=money_of(session, party=sub_order.party, codes=[order.code])[order.code],
     )
-
-
-def _undone(session: Session, sub_order_id: int) -> tuple[Money, Money]:
-    """(what was refunded of a part at its merchant's expense, the commission within it)."""
-    row = session.execute(
-        select(
-            func.coalesce(func.sum(type_coerce(RefundedLine.amount, BigInteger)), 0),
-            func.coalesce(func.sum(type_coerce(RefundedLine.commission, BigInteger)), 0),
-        )
-        .join(OrderRefund, RefundedLine.order_refund_id == OrderRefund.id)
-        .where(OrderRefund.sub_order_id == sub_order_id, OrderRefund.liable == "merchant")
-    ).one()
-    return Money(int(row[0])), Money(int(row[1]))
 
 
 def address_of_shop(session: Session, sub_order_id: int) -> tuple[int, str]:
@@ -236,7 +234,7 @@ def address_of_shop(session: Session, sub_order_id: int) -> tuple[int, str]:
 
 
 def _parcel(session: Session, order: Order, slug: str) -> tuple[int, int]:
-    """Number n of m of the household's parcels; the only one for a collection."""
+    """Number n of m of the household's parcels; the only one for a collection, none of a part that was cancelled."""
     if order.mode == "collection":
         return 1, 1
     booking_id = session.scalar(
@@ -244,7 +242,7 @@ def _parcel(session: Session, order: Order, slug: str) -> tuple[int, int]:
     )
     parcels = session.execute(select(Parcel.source, Parcel.number).where(Parcel.booking_id == booking_id))
     numbers = {parcel.source: parcel.number for parcel in parcels}
-    return numbers[slug], len(numbers)
+    return numbers.get(slug, 0), len(numbers)
 
 
 def _parts() -> Select[SubOrder, Order, str, int]:

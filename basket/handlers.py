@@ -93,15 +93,12 @@ def tell_of_refund(hall: Hall, order_id: int) -> None:
 
 
 @subscribe("order.refunded")
-def tell_of_shortage(hall: Hall, order_refund_id: int) -> None:
-    """What is missing, and what goes back for it: before the round comes without it."""
+def tell_what_goes_back(hall: Hall, order_refund_id: int) -> None:
+    """What goes back, and why: for a shortage before the round comes without it."""
     with hall.database.reading() as session:
-        order, shop_name, missing = queries.get_order_refund(session, order_refund_id)
-    if order.email:
-        send_once(
-            hall,
-            letters.shortage(order, order_refund_id, shop_name, missing, site_url=hall.settings.site_url),
-        )
+        given = queries.get_order_refund(session, order_refund_id)
+    if given.order.email:
+        send_once(hall, letters.given_back(given, site_url=hall.settings.site_url))
 
 
 @subscribe("order.confirmed")
@@ -118,3 +115,12 @@ def tell_shop(hall: Hall, sub_order_id: int) -> None:
         shop_id, email = fulfilment_queries.address_of_shop(session, sub_order_id)
         sheet = fulfilment_queries.get_sheet(session, sub_order_id=sub_order_id, shop_ids=frozenset({shop_id}))
     send_once(hall, letters.merchant_order(sheet, to=email, site_url=hall.settings.site_url))
+
+
+@subscribe("sub_order.cancelled")
+def tell_shop_of_cancelling(hall: Hall, sub_order_id: int) -> None:
+    """The association has cancelled the part: nobody should prepare it."""
+    with hall.database.reading() as session:
+        shop_id, email = fulfilment_queries.address_of_shop(session, sub_order_id)
+        sheet = fulfilment_queries.get_sheet(session, sub_order_id=sub_order_id, shop_ids=frozenset({shop_id}))
+    send_once(hall, letters.merchant_cancelled(sheet, to=email, site_url=hall.settings.site_url))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from basket.fulfilment_queries import Sheet
-from basket.queries import LineRow, OrderRow
+from basket.queries import GivenBack, OrderRow
 from marketplace.clock import local_day
 from marketplace.legal import legal_number
 from marketplace.mail import Letter, compose
-from marketplace.money import Money
 from merchants.kinds import get_kind
 
 
@@ -40,20 +39,16 @@ def refunded(order: OrderRow, *, site_url: str) -> Letter:
     )
 
 
-def shortage(
-    order: OrderRow, order_refund_id: int, shop_name: str, missing: tuple[LineRow, ...], *, site_url: str
-) -> Letter:
-    """A shop could not find something: what, and what goes back for it."""
+def given_back(given: GivenBack, *, site_url: str) -> Letter:
+    """What of a paid order goes back, and why; for a shortage: what is missing."""
     return compose(
-        "basket/mail/shortage",
-        key=f"shortage:{order.code}:{order_refund_id}",
-        to=order.email,
-        language=order.language,
+        "basket/mail/shortage" if given.reason == "shortage" else "basket/mail/given_back",
+        key=f"given_back:{given.order.code}:{given.id}",
+        to=given.order.email,
+        language=given.order.language,
         site_url=site_url,
-        order=order,
-        shop_name=shop_name,
-        missing=missing,
-        refunded=Money.total([line.refunded for line in missing]),
+        order=given.order,
+        given=given,
     )
 
 
@@ -62,6 +57,18 @@ def merchant_order(sheet: Sheet, *, to: str, site_url: str) -> Letter:
     return compose(
         "basket/mail/merchant_order",
         key=f"merchant_order:{sheet.code}:{sheet.shop.slug}",
+        to=to,
+        language="fr",
+        site_url=site_url,
+        sheet=sheet,
+    )
+
+
+def merchant_cancelled(sheet: Sheet, *, to: str, site_url: str) -> Letter:
+    """The association has cancelled what the shop was to prepare."""
+    return compose(
+        "basket/mail/merchant_cancelled",
+        key=f"merchant_cancelled:{sheet.code}:{sheet.shop.slug}",
         to=to,
         language="fr",
         site_url=site_url,

@@ -189,7 +189,8 @@ class Order(Base):
     #: Indexed, because every old basket that is forgotten asks for its orders.
     basket_id: Mapped[int | None] = mapped_column(ForeignKey("basket.id", ondelete="SET NULL"), index=True)
     state: Mapped[Key]
-    #: Why it was cancelled: `unpaid`, the resident gave up; `paid_late`, the money came too late and goes back.
+    #: Why it was cancelled: `unpaid`, the resident gave up; `paid_late`, the money came too late and goes back;
+    #: `refunded`, it was paid and every part has been cancelled since.
     ending: Mapped[str | None]
     mode: Mapped[Key]
     language: Mapped[Key]
@@ -296,21 +297,34 @@ class OrderLine(Base):
 
 
 class OrderRefund(Base):
-    """Why a part of a paid order goes back to its resident, and who bears it; its lines are written once."""
+    """Why a part of a paid order goes back to its resident, and who bears it; written once.
+
+    It is the sum of its lines, of the part of the delivery fee that goes back with them, and of a gesture: the
+    association's own money, for no line in particular.
+    """
 
     __tablename__ = "order_refund"
     __table_args__ = (
-        CheckConstraint("reason IN ('shortage')", name="reason_known"),
+        CheckConstraint(
+            "reason IN ('shortage', 'weight', 'withdrawal', 'cancelled', 'complaint')", name="reason_known"
+        ),
         CheckConstraint("liable IN ('merchant', 'association', 'shared')", name="liable_known"),
+        CheckConstraint("delivery >= 0 AND gesture >= 0", name="amounts_not_negative"),
     )
 
     id: Mapped[Id]
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
-    sub_order_id: Mapped[int] = mapped_column(ForeignKey("sub_order.id"), index=True)
+    #: None where it concerns no shop: the delivery, a gesture.
+    sub_order_id: Mapped[int | None] = mapped_column(ForeignKey("sub_order.id"), index=True)
     reason: Mapped[Key]
+    #: Who bears the lines.
     liable: Mapped[Key]
+    delivery: Mapped[Money] = mapped_column(server_default=text("0"))
+    gesture: Mapped[Money] = mapped_column(server_default=text("0"))
     #: None where what is missing had cost nothing.
     refund_id: Mapped[int | None] = mapped_column(ForeignKey("refund.id"), unique=True)
+    #: What a person wrote down for the others of the association and the merchant; the resident does not read it.
+    note: Mapped[str] = mapped_column(server_default="")
     at: Mapped[datetime]
     actor: Mapped[str]
 
@@ -318,12 +332,18 @@ class OrderRefund(Base):
 
 
 class RefundedLine(Base):
-    """Pieces of a line that the resident does not get, and what they had paid for them; `commission` is within."""
+    """Pieces of a line that the resident does not get or keep, and what goes back for them.
+
+    No piece where it was only lighter or less good than promised. `commission` and `gesture` are within `amount`: what
+    the association gives back of its commission, and what it gives of its own; the rest is the merchant's.
+    """
 
     __tablename__ = "refunded_line"
     __table_args__ = (
-        CheckConstraint("qty > 0", name="qty_positive"),
-        CheckConstraint("commission >= 0 AND commission <= amount", name="commission_within_amount"),
+        CheckConstraint("qty >= 0 AND (qty > 0 OR amount > 0)", name="something_goes_back"),
+        CheckConstraint(
+            "commission >= 0 AND gesture >= 0 AND commission + gesture <= amount", name="parts_within_amount"
+        ),
     )
 
     order_refund_id: Mapped[int] = mapped_column(ForeignKey("order_refund.id"), primary_key=True)
@@ -331,6 +351,7 @@ class RefundedLine(Base):
     qty: Mapped[int] = mapped_column(SmallInteger)
     amount: Mapped[Money]
     commission: Mapped[Money]
+    gesture: Mapped[Money] = mapped_column(server_default=text("0"))
 
 
 class OrderEvent(Base):

@@ -18,9 +18,19 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from basket.baskets import lock_lines
-from basket.models import Line, Order, OrderEvent, OrderLine, SubOrder
+from basket.models import Line, Order, OrderLine, SubOrder
+from basket.moves import (
+    NotPossibleNow,
+    complete_part,
+    lock_order,
+    move_order,
+    move_part,
+    parts_of,
+    parts_with_slugs,
+    record,
+)
 from basket.quoting import Quote, QuotedGroup, quote_basket
-from basket.rules import HOLD, ORDER_NEXT, SUB_ORDER_NEXT, initials, is_behind, progress_of
+from basket.rules import HOLD, SUB_ORDER_NEXT, initials, is_behind
 from marketplace.clock import Clock
 from marketplace.delivery import bookings
 from marketplace.delivery.bookings import DropOff, PickUp
@@ -34,7 +44,6 @@ from marketplace.payments.models import OPEN_STATES, Payment
 from marketplace.payments.rules import MerchantPart, commission_by_line, split
 from merchants import stock
 from merchants.hours import ready_at
-from merchants.models import Shop
 
 #: How often a code that is taken is drawn again: with ten thousand orders alive one draw in a hundred is.
 CODE_DRAWS = 20
@@ -51,12 +60,6 @@ class KeyUsedOtherwise(MarketplaceError):
 
     code = "key_used_otherwise"
     status = 409
-
-
-class NotPossibleNow(MarketplaceError):
-    """The order or sub-order is not in a state that allows this."""
-
-    code = "not_possible_now"
 
 
 class WrongCollectionCode(MarketplaceError):
@@ -194,7 +197,7 @@ def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> Place
         provider_env=command.provider_env,
         now=now,
     )
-    _record(session, order_id, None, "place", "", "awaiting_payment", "resident", now)
+    record(session, order_id, None, "place", "", "awaiting_payment", "resident", now)
     return PlacedOrder(order_id, code, token, payment.id, is_new=True)
 
 
@@ -362,7 +365,7 @@ def take_payment(session: Session, *, payment_id: int, clock: Clock) -> None:
     "Already done" is judged by the effect, the order's state, never by the payment's (reliability.md 1.1).
     """
     reference = session.scalars(select(Payment.reference).where(Payment.id == payment_id)).one()
-    order = _lock_order_by_code(session, reference)
+    order = lock_order(session, reference)
     # Read only now: whoever held the order before us may have given this very payment back.
     payment = session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
     if payment.trouble is not None:
@@ -371,13 +374,14 @@ def take_payment(session: Session, *, payment_id: int, clock: Clock) -> None:
     if order is None:
         _give_back(session, payment, "unmatched", now)
         return
-    if order.state in ("confirmed", "completed"):
+    if order.payment_id is not None:
+        # Confirmed once, whatever has become of it since.
         if order.payment_id != payment.id:
             _give_back(session, payment, "paid_twice", now)
         return
     if order.state == "lapsed" and not _hold_again(session, order, clock):
         _give_back(session, payment, "paid_late", now)
-        _move_order(session, order, "cancel", "payments", now)
+        move_order(session, order, "cancel", "payments", now)
         order.ending = "paid_late"
         publish(session, "order.cancelled", order_id=order.id)
         return
@@ -396,10 +400,10 @@ def take_payment_if_paid(session: Session, *, payment_id: int, clock: Clock) -> 
 def _confirm(session: Session, order: Order, payment: Payment, now: datetime) -> None:
     stock.sell(session, reference=order.code, actor=f"order:{order.code}", now=now)
     bookings.confirm_place(session, reference=order.code)
-    _move_order(session, order, "confirm", "payments", now)
+    move_order(session, order, "confirm", "payments", now)
     order.confirmed_at, order.payment_id = now, payment.id
-    for sub_order in _sub_orders(session, order.id):
-        _move_sub_order(session, sub_order, "confirm", "payments", now)
+    for sub_order in parts_of(session, order.id):
+        move_part(session, sub_order, "confirm", "payments", now)
     shares.allocate(session, payment_id=payment.id, now=now)
     if order.basket_id is not None:
         # The wish has become a promise; a basket that has been filled again since keeps what came later.
@@ -444,7 +448,7 @@ def pay_again(session: Session, *, code: str, token: str, provider_env: str, sit
     The open attempt itself when there is one. NotPossibleNow when the order no longer waits, or its money is here and
     only the confirmation is still to come.
     """
-    order = _lock_order_by_code(session, code)
+    order = lock_order(session, code)
     if order is None or not secrets.compare_digest(order.token.encode(), token.encode()):
         raise NotFound()
     if order.state != "awaiting_payment" or order.hold_until_at <= now or _has_paid_attempt(session, code):
@@ -454,7 +458,7 @@ def pay_again(session: Session, *, code: str, token: str, provider_env: str, sit
     ).one()
     if latest.state in OPEN_STATES:
         return latest.id
-    parts = [MerchantPart(s.party, s.goods, s.commission) for s in _sub_orders(session, order.id)]
+    parts = [MerchantPart(s.party, s.goods, s.commission) for s in parts_of(session, order.id)]
     if not payments.payable_parties(session, provider_env).issuperset(part.party for part in parts):
         raise NotPossibleNow(state=order.state)  # one of the merchants has left since: its share could not reach it
     payment = payments.request_payment(
@@ -486,7 +490,7 @@ def lapse(session: Session, *, order_id: int, now: datetime) -> bool:
 
 def cancel_unpaid(session: Session, *, code: str, token: str, now: datetime) -> None:
     """The resident does not want to pay; NotPossibleNow once it is paid."""
-    order = _lock_order_by_code(session, code)
+    order = lock_order(session, code)
     if order is None or not secrets.compare_digest(order.token.encode(), token.encode()):
         raise NotFound()
     if order.state not in ("awaiting_payment", "lapsed") or _has_paid_attempt(session, code):
@@ -504,7 +508,7 @@ def _has_paid_attempt(session: Session, code: str) -> bool:
 def _let_go(session: Session, order: Order, event: str, now: datetime) -> None:
     stock.release(session, reference=order.code, actor=f"order:{order.code}", now=now)
     bookings.release_place(session, reference=order.code)
-    _move_order(session, order, event, "resident" if event == "cancel" else "clock", now)
+    move_order(session, order, event, "resident" if event == "cancel" else "clock", now)
 
 
 def unpaid_too_long(session: Session, now: datetime) -> list[tuple[int, int]]:
@@ -550,123 +554,32 @@ def advance(
     is_collected = event == "hand_over" and order.mode == "collection"
     if is_collected and not secrets.compare_digest(sub_order.collection_code.encode(), collection_code.encode()):
         raise WrongCollectionCode()
-    _move_sub_order(session, sub_order, event, actor, now)
+    move_part(session, sub_order, event, actor, now)
     if is_collected:
-        _complete_sub_order(session, order, sub_order, actor, now)
+        complete_part(session, order, sub_order, actor, now)
     return True
 
 
 def mark_travelling(session: Session, *, code: str, shop_slugs: frozenset[str], actor: str, now: datetime) -> None:
     """The courier has these shops' parcels on board; what the merchant had not ticked is ticked now."""
     # The order before its parts, as everywhere: a shop that ticks its part now would wait for us, and we for it.
-    _lock_order_by_code(session, code)
-    for sub_order, slug in _sub_orders_with_slugs(session, code):
+    lock_order(session, code)
+    for sub_order, slug in parts_with_slugs(session, code):
         if slug not in shop_slugs:
             continue
         for event in ("accept", "pack", "hand_over"):
             if (sub_order.state, event) in SUB_ORDER_NEXT:
-                _move_sub_order(session, sub_order, event, actor, now)
+                move_part(session, sub_order, event, actor, now)
 
 
 def mark_delivered(session: Session, *, code: str, actor: str, now: datetime) -> None:
     """The resident has the parcels: every merchant's share may be routed. Harmless to repeat."""
-    order = _lock_order_by_code(session, code)
+    order = lock_order(session, code)
     if order is None:
         raise NotFound()
-    for sub_order, _slug in _sub_orders_with_slugs(session, code):
+    for sub_order, _slug in parts_with_slugs(session, code):
         if sub_order.state == "handed_over":
-            _complete_sub_order(session, order, sub_order, actor, now)
-
-
-def _complete_sub_order(session: Session, order: Order, sub_order: SubOrder, actor: str, now: datetime) -> None:
-    _move_sub_order(session, sub_order, "deliver", actor, now)
-    parts = _sub_orders(session, order.id)
-    # A merchant with two shops in the order has one share of it: it is due when both have handed over.
-    if all(part.state == "delivered" for part in parts if part.party == sub_order.party):
-        assert order.payment_id is not None, "only a paid order is handed over"
-        shares.make_due(session, payment_id=order.payment_id, party=sub_order.party)
-    if order.state == "confirmed" and progress_of([part.state for part in parts]) == "delivered":
-        _move_order(session, order, "complete", actor, now)
-        order.ended_at = now
-
-
-# --- Shared steps ----------------------------------------------------------------------------------------------
-
-
-def _lock_order_by_code(session: Session, code: str) -> Order | None:
-    return session.scalars(
-        select(Order).where(Order.code == code).with_for_update().execution_options(populate_existing=True)
-    ).one_or_none()
-
-
-def _sub_orders(session: Session, order_id: int) -> list[SubOrder]:
-    return list(
-        session.scalars(
-            select(SubOrder)
-            .where(SubOrder.order_id == order_id)
-            .order_by(SubOrder.id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-    )
-
-
-def _sub_orders_with_slugs(session: Session, code: str) -> list[tuple[SubOrder, str]]:
-    rows = session.execute(
-        select(SubOrder, Shop.slug)
-        .join(Order, SubOrder.order_id == Order.id)
-        .join(Shop, SubOrder.shop_id == Shop.id)
-        .where(Order.code == code)
-        .order_by(SubOrder.id)
-        .with_for_update(of=SubOrder)
-        .execution_options(populate_existing=True)
-    )
-    return [(sub_order, slug) for sub_order, slug in rows]
-
-
-def _move_order(session: Session, order: Order, event: str, actor: str, now: datetime) -> None:
-    after = ORDER_NEXT.get((order.state, event))
-    if after is None:
-        raise NotPossibleNow(state=order.state)
-    _record(session, order.id, None, event, order.state, after, actor, now)
-    order.state = after
-    if after == "cancelled":
-        order.ended_at = now
-        for sub_order in _sub_orders(session, order.id):
-            _move_sub_order(session, sub_order, "cancel", actor, now)
-    session.flush()
-
-
-def _move_sub_order(session: Session, sub_order: SubOrder, event: str, actor: str, now: datetime) -> None:
-    after = SUB_ORDER_NEXT.get((sub_order.state, event))
-    if after is None:
-        raise NotPossibleNow(state=sub_order.state)
-    _record(session, sub_order.order_id, sub_order.id, event, sub_order.state, after, actor, now)
-    sub_order.state = after
-    session.flush()
-
-
-def _record(
-    session: Session,
-    order_id: int,
-    sub_order_id: int | None,
-    event: str,
-    before: str,
-    after: str,
-    actor: str,
-    now: datetime,
-) -> None:
-    session.add(
-        OrderEvent(
-            order_id=order_id,
-            sub_order_id=sub_order_id,
-            at=now,
-            actor=actor,
-            event=event,
-            from_state=before,
-            to_state=after,
-        )
-    )
+            complete_part(session, order, sub_order, actor, now)
 
 
 def forget_access_notes(session: Session, *, before: datetime) -> int:

@@ -10,8 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from basket.models import Order, OrderEvent, OrderLine, OrderRefund, RefundedLine, SubOrder
+from basket.refund_queries import NOTHING, Undone, refunded_lines
 from basket.rules import progress_of
-from basket.shortages import refunded_lines
 from marketplace.delivery.models import Booking
 from marketplace.delivery.rules import LIVE_BOOKINGS
 from marketplace.errors import NotFound
@@ -147,6 +147,25 @@ class OrderRow:
         return self.goods + self.delivery_fee
 
 
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Money of an order that went back once: for these lines of a shop, for the delivery, as a gesture."""
+
+    id: int
+    order: OrderRow
+    shop_name: str | None
+    #: shortage | weight | withdrawal | cancelled | complaint
+    reason: str
+    #: With what is missing of each, and what was given back for it, this time.
+    lines: tuple[LineRow, ...]
+    delivery: Money
+    gesture: Money
+
+    @property
+    def amount(self) -> Money:
+        return Money.total([line.refunded for line in self.lines]) + self.delivery + self.gesture
+
+
 def get_order(session: Session, *, code: str, token: str) -> OrderRow:
     """The order that a link opens; NotFound for a wrong token, as for a wrong code."""
     if not (is_token(token) and is_token(code)):
@@ -174,9 +193,9 @@ def get_order_by_id(session: Session, order_id: int) -> OrderRow:
     return _order_row(session, session.get_one(Order, order_id))
 
 
-def get_order_refund(session: Session, order_refund_id: int) -> tuple[OrderRow, str, tuple[LineRow, ...]]:
-    """(the order, the shop, the lines with what is missing of each) of one report that something is missing."""
-    report = session.get_one(OrderRefund, order_refund_id)
+def get_order_refund(session: Session, order_refund_id: int) -> GivenBack:
+    """One time that money of an order went back."""
+    given = session.get_one(OrderRefund, order_refund_id)
     rows = session.execute(
         select(OrderLine, Variant.product_id, RefundedLine.qty, RefundedLine.amount)
         .join(RefundedLine, RefundedLine.order_line_id == OrderLine.id)
@@ -184,9 +203,17 @@ def get_order_refund(session: Session, order_refund_id: int) -> tuple[OrderRow, 
         .where(RefundedLine.order_refund_id == order_refund_id)
         .order_by(OrderLine.position)
     )
-    missing = tuple(line_row(line, product_id, qty, amount) for line, product_id, qty, amount in rows)
-    shop_name = session.get_one(SubOrder, report.sub_order_id).shop_name
-    return get_order_by_id(session, report.order_id), shop_name, missing
+    return GivenBack(
+        id=given.id,
+        order=get_order_by_id(session, given.order_id),
+        shop_name=session.get_one(SubOrder, given.sub_order_id).shop_name if given.sub_order_id else None,
+        reason=given.reason,
+        lines=tuple(
+            line_row(line, product_id, Undone(qty, amount, ZERO, ZERO)) for line, product_id, qty, amount in rows
+        ),
+        delivery=given.delivery,
+        gesture=given.gesture,
+    )
 
 
 def find_unpaid_order(session: Session, *, basket_id: int, now: datetime) -> UnpaidOrder | None:
@@ -226,7 +253,7 @@ def _order_row(session: Session, order: Order) -> OrderRow:
         .where(OrderLine.sub_order_id.in_([sub.id for sub, _ in subs]))
         .order_by(OrderLine.sub_order_id, OrderLine.position)
     ):
-        lines.setdefault(line.sub_order_id, []).append(line_row(line, product_id, *missing.get(line.id, (0, ZERO))))
+        lines.setdefault(line.sub_order_id, []).append(line_row(line, product_id, missing.get(line.id, NOTHING)))
     payment = session.scalars(
         select(Payment)
         .where(Payment.reference == order.code)
@@ -293,7 +320,7 @@ def _refund_state(state: str) -> str:
     return {"refunded": "refunded", "failed": "failed", "canceled": "failed"}.get(state, "going")
 
 
-def line_row(line: OrderLine, product_id: int, missing_qty: int = 0, refunded: Money = ZERO) -> LineRow:
+def line_row(line: OrderLine, product_id: int, undone: Undone = NOTHING) -> LineRow:
     return LineRow(
         name=line.name,
         label=line.label,
@@ -306,8 +333,8 @@ def line_row(line: OrderLine, product_id: int, missing_qty: int = 0, refunded: M
         total=line.total,
         vat_bp=line.vat_bp,
         allergens=None if line.allergens is None else tuple(line.allergens),
-        missing_qty=missing_qty,
-        refunded=refunded,
+        missing_qty=undone.qty,
+        refunded=undone.amount,
     )
 
 

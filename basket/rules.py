@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from marketplace.legal import legal_number
-from marketplace.money import ZERO, Money
+from marketplace.money import ZERO, Money, divide
 
 #: How long pieces and a place are kept while the resident pays (domain T5).
 HOLD = timedelta(minutes=15)
@@ -21,6 +21,8 @@ ORDER_NEXT: dict[tuple[str, str], str] = {
     ("lapsed", "confirm"): "confirmed",
     ("lapsed", "cancel"): "cancelled",
     ("confirmed", "complete"): "completed",
+    # Every part was cancelled.
+    ("confirmed", "cancel"): "cancelled",
 }
 
 SUB_ORDER_NEXT: dict[tuple[str, str], str] = {
@@ -30,6 +32,11 @@ SUB_ORDER_NEXT: dict[tuple[str, str], str] = {
     ("accepted", "pack"): "packed",
     ("packed", "hand_over"): "handed_over",
     ("handed_over", "deliver"): "delivered",
+    ("received", "cancel"): "cancelled",
+    ("accepted", "cancel"): "cancelled",
+    ("packed", "cancel"): "cancelled",
+    # It came back from the round, or was lost on it.
+    ("handed_over", "cancel"): "cancelled",
 }
 
 #: A shop that has not said "ready" still hands over to whoever stands before it.
@@ -71,6 +78,19 @@ def delivery_fee(zone_fee: Money, book_goods: Sequence[Money], on: date) -> Fee:
 
 
 NO_FEE = Fee(ZERO, ZERO)
+
+
+def delivery_back(fee: Money, goods: Sequence[Money], part: int, *, back: Money, is_last: bool, floor: Money) -> Money:
+    """What of a delivery fee goes back when the part with that index is cancelled; `back` went back before.
+
+    Its share of the fee is by its goods, largest remainder (mollie.md 6). With the last part all that is left of the
+    fee goes; before that the resident pays no less than `floor`, which the law asks for the books that still come
+    (domain B3, B7).
+    """
+    if is_last:
+        return fee - back
+    share = divide(fee, [amount.cents for amount in goods])[part]
+    return max(ZERO, min(share, fee - back - floor))
 
 
 def progress_of(states: Sequence[str]) -> str:

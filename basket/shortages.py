@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import BigInteger, func, select, type_coerce
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from basket.models import Order, OrderLine, OrderRefund, RefundedLine, SubOrder
-from basket.orders import NotPossibleNow
+from basket.giving_back import Returned, give_back, lines_of
+from basket.models import Order, OrderRefund, SubOrder
+from basket.moves import NotPossibleNow
+from basket.refund_queries import NOTHING, refunded_lines
 from marketplace.errors import FieldError, MarketplaceError, NotFound
-from marketplace.jobs import publish
-from marketplace.money import ZERO, Money
-from marketplace.payments import refunds
-from marketplace.payments.rules import bear, commission_back
 
 #: While the parcel is in the shop.
 STATES = ("received", "accepted", "packed")
 
 
 class NothingLeftToPack(MarketplaceError):
-    """Not one piece is there: the whole part would have to be cancelled, which people do together."""
+    """Not one piece is there: the whole part is to be cancelled (`cancelling`)."""
 
     code = "nothing_left_to_pack"
     status = 422
@@ -52,12 +50,9 @@ def report_shortage(
     sub_order = session.get_one(SubOrder, sub_order_id, with_for_update=True, populate_existing=True)
     if sub_order.state not in STATES:
         raise NotPossibleNow(state=sub_order.state)
-    assert order.payment_id is not None, "only a paid order is prepared"
-    refunded = refunded_lines(session, sub_order_id)
-    lines = session.scalars(
-        select(OrderLine).where(OrderLine.sub_order_id == sub_order_id).order_by(OrderLine.position)
-    ).all()
-    left = {line.id: line.qty - refunded.get(line.id, (0, ZERO))[0] for line in lines}
+    undone = refunded_lines(session, sub_order_id)
+    lines = lines_of(session, sub_order_id)
+    left = {line.id: line.qty - undone.get(line.id, NOTHING).qty for line in lines}
     there = {line_id: available.get(line_id, qty) for line_id, qty in left.items()}
     for line_id, qty in there.items():
         if qty > left[line_id]:
@@ -66,55 +61,16 @@ def report_shortage(
         return None
     if not any(there.values()):
         raise NothingLeftToPack()
-    missing = [_missing(line, left[line.id] - there[line.id], refunded.get(line.id, (0, ZERO))[1]) for line in lines]
-    missing = [one for one in missing if one.qty]
-    parts = bear(
-        sub_order.party,
-        Money.total([one.amount for one in missing]),
-        Money.total([one.commission for one in missing]),
-        liable="merchant",
-    )
-    refund_id = None
-    if any(part.amount for part in parts):
-        refund_id = refunds.refund_parts(
-            session, payment_id=order.payment_id, parts=parts, reason="shortage", actor=actor, now=now
-        ).id
-    report = OrderRefund(
-        order_id=order.id,
-        sub_order_id=sub_order.id,
-        reason="shortage",
-        liable="merchant",
-        refund_id=refund_id,
-        at=now,
-        actor=actor,
-        lines=missing,
-    )
-    session.add(report)
-    session.flush()
-    publish(session, "order.refunded", order_refund_id=report.id)
-    return report
-
-
-def _missing(line: OrderLine, qty: int, refunded: Money) -> RefundedLine:
-    amount = line.unit_price * qty
-    return RefundedLine(
-        order_line_id=line.id,
-        qty=qty,
-        amount=amount,
-        commission=commission_back(line.commission, line.total, refunded=refunded, more=amount),
-    )
-
-
-def refunded_lines(session: Session, *sub_order_ids: int) -> dict[int, tuple[int, Money]]:
-    """Order line → (pieces that the resident does not get, what was given back for them)."""
-    rows = session.execute(
-        select(
-            RefundedLine.order_line_id,
-            func.sum(RefundedLine.qty),
-            func.sum(type_coerce(RefundedLine.amount, BigInteger)),
+    returned = [
+        # Of a piece that was lighter than promised, a part went back before.
+        Returned(
+            line.id,
+            left[line.id] - there[line.id],
+            min(line.unit_price * (left[line.id] - there[line.id]), line.total - undone.get(line.id, NOTHING).amount),
         )
-        .join(OrderRefund, RefundedLine.order_refund_id == OrderRefund.id)
-        .where(OrderRefund.sub_order_id.in_(sub_order_ids))
-        .group_by(RefundedLine.order_line_id)
+        for line in lines
+        if there[line.id] < left[line.id]
+    ]
+    return give_back(
+        session, order, sub_order, reason="shortage", liable="merchant", returned=returned, actor=actor, now=now
     )
-    return {line_id: (int(qty), Money(int(cents))) for line_id, qty, cents in rows}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from basket import fulfilment_queries, orders, shortages
+from basket import cancelling, fulfilment_queries, orders, shortages
 from basket.reservation_queries import todays_reservations
 from basket.schemas import Act, available
 from marketplace.errors import FieldError
@@ -106,6 +106,29 @@ def report_lack(sub_order_id: int) -> ResponseReturnValue:
     except shortages.NothingLeftToPack as refused:
         return _lack_page(sub_order_id, {f"available-{sheet.lines[0].id}": [refused.code]}), refused.status
     flash(sentence("nothing_was_missing" if report is None else "shortage_reported"))
+    return redirect(url_for("merchant.sub_order", sub_order_id=sub_order_id), 303)
+
+
+@blueprint.get("/commandes/<int:sub_order_id>/annuler")
+@open_to(merchant_member)
+def cancel(sub_order_id: int) -> ResponseReturnValue:
+    """Whether the shop really has nothing for this household."""
+    hall = the_hall()
+    with hall.database.reading() as session:
+        sheet = fulfilment_queries.get_sheet(session, sub_order_id=sub_order_id, shop_ids=my_shop_ids())
+    return render_template("basket/fulfilment/cancel.html", sheet=sheet)
+
+
+@blueprint.post("/commandes/<int:sub_order_id>/annuler")
+@open_to(merchant_member, rate="60 per minute")
+def do_cancel(sub_order_id: int) -> ResponseReturnValue:
+    """The whole part is cancelled and refunded; pressed once more, it is."""
+    hall = the_hall()
+    with hall.database.transaction() as session:
+        cancelling.cancel_part(
+            session, sub_order_id=sub_order_id, shop_ids=my_shop_ids(), actor=actor(), now=hall.clock.now()
+        )
+    flash(sentence("part_cancelled"))
     return redirect(url_for("merchant.sub_order", sub_order_id=sub_order_id), 303)
 
 

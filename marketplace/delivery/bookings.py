@@ -352,11 +352,69 @@ def release_place(session: Session, *, reference: str) -> bool:
     return True
 
 
+def drop_parcel(session: Session, *, reference: str, source: str, needs_age_check: bool) -> bool:
+    """The parcel of that shop does not travel; the household's last one frees its place. Whether there was one.
+
+    What is left is numbered anew, and says whether somebody's age must still be seen. Nothing changes once the parcel
+    is on board.
+    """
+    live = (Booking.reference == reference, Booking.state.in_(("held", "confirmed")))
+    # The round first, as for taking a place.
+    session.execute(
+        select(Round.id)
+        .join(Slot, Slot.round_id == Round.id)
+        .join(Booking, Booking.slot_id == Slot.id)
+        .where(*live)
+        .with_for_update(of=Round)
+    )
+    booking = session.scalars(
+        select(Booking)
+        .where(*live)
+        .options(selectinload(Booking.parcels), selectinload(Booking.slot))
+        .with_for_update(of=Booking)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if booking is None:
+        return False
+    dropped = next((parcel for parcel in booking.parcels if parcel.source == source), None)
+    if dropped is None or dropped.state not in ("expected", "ready", "missing"):
+        return False
+    rest = [parcel for parcel in booking.parcels if parcel is not dropped]
+    if not rest:
+        return release_place(session, reference=reference)
+    _leave_out(session, [dropped.id])
+    booking.grams -= dropped.grams
+    booking.ml -= dropped.ml
+    booking.cold_ml -= dropped.cold_ml
+    booking.needs_age_check = needs_age_check
+    session.execute(
+        update(Round)
+        .where(Round.id == booking.slot.round_id)
+        .values(
+            taken_grams=Round.taken_grams - dropped.grams,
+            taken_ml=Round.taken_ml - dropped.ml,
+            taken_cold_ml=Round.taken_cold_ml - dropped.cold_ml,
+        )
+    )
+    session.execute(delete(Parcel).where(Parcel.id == dropped.id))
+    # Upwards, so that no number is given out twice on the way.
+    for number, parcel in enumerate(rest, start=1):
+        session.execute(update(Parcel).where(Parcel.id == parcel.id).values(number=number))
+    session.flush()
+    return True
+
+
 def _leave_plan(session: Session, booking_id: int) -> None:
     """No courier collects for the household or goes there; a shop with nothing left to collect is passed by (I17)."""
     session.execute(delete(Stop).where(Stop.booking_id == booking_id, Stop.state == "planned"))
-    parcels = select(Parcel.id).where(Parcel.booking_id == booking_id)
-    visited = session.scalars(delete(Handling).where(Handling.parcel_id.in_(parcels)).returning(Handling.stop_id)).all()
+    _leave_out(session, session.scalars(select(Parcel.id).where(Parcel.booking_id == booking_id)).all())
+
+
+def _leave_out(session: Session, parcel_ids: Sequence[int]) -> None:
+    """Nobody collects or hands over these parcels; a stop that was made for them alone is passed by."""
+    visited = session.scalars(
+        delete(Handling).where(Handling.parcel_id.in_(parcel_ids)).returning(Handling.stop_id)
+    ).all()
     session.execute(
         delete(Stop).where(Stop.id.in_(visited), Stop.state == "planned", ~Stop.handlings.any()),
         execution_options={"synchronize_session": False},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -149,3 +150,11 @@ def bear(party: str, amount: Money, commission: Money, *, liable: str) -> tuple[
         Bearing("association", "commission", given_back),
         Bearing("association", "gesture", amount - goods - given_back),
     )
+
+
+def added_up(parts: Iterable[Bearing]) -> tuple[Bearing, ...]:
+    """One part for each party and kind; none of nothing."""
+    sums: dict[tuple[str, str], Money] = {}
+    for part in parts:
+        sums[part.party, part.kind] = sums.get((part.party, part.kind), ZERO) + part.amount
+    return tuple(Bearing(party, kind, amount) for (party, kind), amount in sums.items() if amount)

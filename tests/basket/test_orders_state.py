@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from basket import orders
 from basket.models import Order, OrderEvent, SubOrder
-from basket.orders import BasketChanged, KeyUsedOtherwise, NotPossibleNow, WrongCollectionCode
+from basket.moves import NotPossibleNow
+from basket.orders import BasketChanged, KeyUsedOtherwise, WrongCollectionCode
 from marketplace.delivery.bookings import CutOffPassed, NotServed, SlotFull
 from marketplace.delivery.models import Slot
 from marketplace.errors import MarketplaceError, NotFound

@@ -15,6 +15,7 @@ from basket.rules import (
     SUB_ORDER_NEXT,
     SUB_ORDER_STATES,
     Fee,
+    delivery_back,
     delivery_fee,
     initials,
     is_behind,
@@ -31,6 +32,7 @@ ORDER_MOVES = {
     ("lapsed", "confirm"): "confirmed",
     ("lapsed", "cancel"): "cancelled",
     ("confirmed", "complete"): "completed",
+    ("confirmed", "cancel"): "cancelled",
 }
 SUB_ORDER_MOVES = {
     ("awaiting_payment", "confirm"): "received",
@@ -39,6 +41,10 @@ SUB_ORDER_MOVES = {
     ("accepted", "pack"): "packed",
     ("packed", "hand_over"): "handed_over",
     ("handed_over", "deliver"): "delivered",
+    ("received", "cancel"): "cancelled",
+    ("accepted", "cancel"): "cancelled",
+    ("packed", "cancel"): "cancelled",
+    ("handed_over", "cancel"): "cancelled",
 }
 
 
@@ -154,3 +160,26 @@ def test_progress_of_two_parts_is_the_earlier_letter_and_does_not_depend_on_thei
 )
 def test_a_courier_sees_a_first_name_and_an_initial(name: str, shown: str) -> None:
     assert initials(name) == shown
+
+
+#: The worked example of mollie.md 6: 4.90 over 19.95, 10.95 and 8.49 of goods is 2.48, 1.36 and 1.06.
+THREE = (Money(1995), Money(1095), Money(849))
+
+
+@pytest.mark.parametrize(
+    ("part", "back", "is_last", "floor", "given"),
+    [
+        (2, 0, False, 0, 106),
+        (0, 0, False, 0, 248),
+        # A book still comes: no less than 3.00 is paid for it.
+        (0, 0, False, 300, 190),
+        (0, 190, False, 300, 0),
+        # With the last part, all that is left.
+        (1, 354, True, 0, 136),
+        (0, 0, True, 0, 490),
+    ],
+)
+def test_a_cancelled_part_gives_its_share_of_the_delivery_back(
+    part: int, back: int, is_last: bool, floor: int, given: int
+) -> None:
+    assert delivery_back(Money(490), THREE, part, back=Money(back), is_last=is_last, floor=Money(floor)) == Money(given)

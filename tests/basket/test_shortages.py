@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from basket import orders, shortages
 from basket.models import OrderLine, OrderRefund
+from basket.moves import NotPossibleNow
 from marketplace.errors import FieldError, NotFound
 from marketplace.hall import Hall
 from marketplace.ledger.service import balances
@@ -121,7 +122,7 @@ def test_nothing_goes_back_for_another_shops_part_or_one_that_has_left(hall: Hal
     with hall.database.transaction() as session:
         slugs = frozenset({"librairie"})
         orders.mark_travelling(session, code=placed.code, shop_slugs=slugs, actor="courier", now=hall.clock.now())
-    with pytest.raises(orders.NotPossibleNow):
+    with pytest.raises(NotPossibleNow):
         _report(hall, part.id, part.shop_id, {line_id: 1})
 
 
@@ -186,7 +187,7 @@ def test_a_refused_report_keeps_what_was_typed(hall: Hall, keeper: Keeper, paid:
         assert answer.status_code == 422
     answer = bookshop.post(url, **{f"available-{lines['L1']}": "0", f"available-{lines['L2']}": "0"})
     assert answer.status_code == 422
-    assert "Il ne reste rien à préparer\xa0: appelez l’association" in answer.text
+    assert "Il ne reste rien à préparer\xa0: annulez plutôt toute la commande" in answer.text
     answer = bookshop.post(url, **{f"available-{lines['L1']}": "1", f"available-{lines['L2']}": "2"})
     assert answer.status_code == 303
     assert "Rien ne manque\xa0: rien n’a changé." in bookshop.get(f"/boutique/commandes/{part.id}").text

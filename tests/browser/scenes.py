@@ -551,6 +551,9 @@ def _shop_lacks(crawl: Crawl, who: Visitor, parts: Sequence[str]) -> None:
     first, *others = asked(rich)
     crawl.send(who, f"{rich}/manque", {first: "0", **dict.fromkeys(others, "1")}, "shop: lack reported")
     crawl.visit(who, f"{rich}/bordereau", "shop: slip without")
+    crawl.visit(who, f"{rich}/annuler", "shop: cancel")
+    crawl.send(who, f"{rich}/annuler", {}, "shop: cancelled")
+    crawl.visit(who, f"{rich}/bordereau", "shop: slip of nothing")
 
 
 def _coordinator_opens(crawl: Crawl, who: Visitor) -> None:

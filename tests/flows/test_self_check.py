@@ -97,6 +97,22 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "INSERT INTO refunded_line (order_refund_id, order_line_id, qty, amount, commission)"
         " SELECT o.id, l.id, 1, 1, 0 FROM order_refund o JOIN order_line l USING (sub_order_id)",
     ),
+    "I10 a merchant gives of a refund what its lines do not say": (
+        "INSERT INTO order_refund (order_id, sub_order_id, reason, liable, at, actor)"
+        " SELECT order_id, min(id), 'shortage', 'merchant', now(), 'test' FROM sub_order GROUP BY 1 LIMIT 1",
+        "INSERT INTO refunded_line (order_refund_id, order_line_id, qty, amount, commission)"
+        " SELECT o.id, l.id, 1, 1, 0 FROM order_refund o JOIN order_line l USING (sub_order_id)",
+    ),
+    "I10 more of a delivery fee goes back than was paid": (
+        "INSERT INTO order_refund (order_id, reason, liable, delivery, at, actor)"
+        " SELECT id, 'complaint', 'association', delivery_fee + 1, now(), 'test' FROM orders",
+    ),
+    "I10 a paid part was cancelled and its money not given back": (
+        "UPDATE sub_order s SET state = 'cancelled' FROM orders o WHERE o.id = s.order_id AND o.payment_id IS NOT NULL",
+    ),
+    "I17 a parcel travels for a part that was cancelled": (
+        "UPDATE sub_order s SET state = 'cancelled' FROM orders o WHERE o.id = s.order_id AND o.payment_id IS NOT NULL",
+    ),
     "I10 the parts of a refund do not sum to it": (
         "INSERT INTO refund_part (refund_id, party, kind, amount, is_reversal)"
         " SELECT id, 'association', 'gesture', amount - 1, false FROM refund",

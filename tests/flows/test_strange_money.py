@@ -11,6 +11,7 @@ from basket import orders, queries
 from basket.following import look_up
 from basket.handlers import let_unpaid_orders_lapse
 from basket.models import Order
+from basket.moves import NotPossibleNow
 from marketplace.attention import troubles
 from marketplace.clock import FixedClock
 from marketplace.delivery.models import Booking, Zone
@@ -118,7 +119,7 @@ def test_who_has_paid_is_not_led_to_pay_again(hall: Hall, town: Town, sandbox: S
     placed = place(hall.database, town, ("L1",), clock=hall.clock)
     sandbox.conclude(open_payment(hall, placed), "paid", notify=False)
     payments.settle(hall, placed.payment_id)  # the worker has yet to confirm the order
-    with pytest.raises(orders.NotPossibleNow):
+    with pytest.raises(NotPossibleNow):
         _pay_again(hall, placed)
     work(hall)
     assert _state(hall, placed) == "confirmed"

@@ -64,7 +64,8 @@ DOORS = {
         merchant.documents merchant.mandate merchant.sign_mandate merchant.decline_mandate merchant.end_mandate
         merchant.connect_account merchant.connection_return merchant.leave merchant.leave_form merchant.look_again
         merchant.payouts
-        merchant.act merchant.count merchant.home merchant.lack merchant.price merchant.report_lack merchant.shelf
+        merchant.act merchant.count merchant.cancel merchant.do_cancel merchant.home
+        merchant.lack merchant.price merchant.report_lack merchant.shelf
         merchant.slip merchant.sub_order
         merchant.statement merchant.statement_csv merchant.statement_list merchant.statement_pdf
         merchant.reservation merchant.reservation_act merchant.reservation_cancel merchant.reservation_cancel_form

@@ -1,0 +1,116 @@
+"""A shop's whole part of a paid order is cancelled: nothing of it travels, and the resident gets all of it back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from basket.giving_back import give_back, lines_of, whole_rest
+from basket.models import Order, OrderLine, OrderRefund, SubOrder
+from basket.moves import NotPossibleNow, move_part, part_ended, parts_of
+from basket.refund_queries import NOTHING, delivery_given_back, refunded_lines
+from basket.rules import delivery_back, delivery_fee
+from marketplace.clock import local_day
+from marketplace.delivery import bookings
+from marketplace.errors import NotFound
+from marketplace.jobs import publish
+from marketplace.money import ZERO, Money
+from merchants.kinds import get_kind
+from merchants.models import Shop
+
+#: While the parcel is in the shop, its people may cancel.
+IN_SHOP = ("received", "accepted", "packed")
+#: The association may also when it came back from the round or was lost on it.
+PAID = (*IN_SHOP, "handed_over")
+
+
+def cancel_part(
+    session: Session,
+    *,
+    sub_order_id: int,
+    shop_ids: frozenset[int] | None,
+    liable: str = "merchant",
+    note: str = "",
+    actor: str,
+    now: datetime,
+) -> OrderRefund | None:
+    """The part is cancelled, its parcel leaves the round, its lines and its share of the delivery go back.
+
+    The last part that is cancelled cancels the order, and all of the delivery fee goes back. Who bears the lines:
+    `liable`; the delivery is the association's. `shop_ids` are the shops whose people ask, None for the association.
+    The same once more changes nothing: the answer is None then. NotFound for another shop's part, NotPossibleNow once
+    it has left the shop (for the association: once the resident has it).
+    """
+    query = select(SubOrder.order_id, Shop.slug).join(Shop, SubOrder.shop_id == Shop.id)
+    if shop_ids is not None:
+        query = query.where(SubOrder.shop_id.in_(shop_ids))
+    row = session.execute(query.where(SubOrder.id == sub_order_id)).one_or_none()
+    if row is None:
+        raise NotFound()
+    # The order before its parts, as everywhere.
+    order = session.get_one(Order, row.order_id, with_for_update=True, populate_existing=True)
+    parts = {part.id: part for part in parts_of(session, order.id)}
+    part = parts[sub_order_id]
+    if part.state == "cancelled" and order.payment_id is not None:
+        return None
+    if part.state not in (PAID if shop_ids is None else IN_SHOP):
+        raise NotPossibleNow(state=part.state)
+    others = [other for other in parts.values() if other is not part and other.state != "cancelled"]
+    if order.mode == "delivery":
+        bookings.drop_parcel(
+            session,
+            reference=order.code,
+            source=row.slug,
+            needs_age_check=_needs_age_check(session, others, order.placed_at),
+        )
+    undone = refunded_lines(session, part.id)
+    rest = [whole_rest(line, undone.get(line.id, NOTHING)) for line in lines_of(session, part.id)]
+    given = give_back(
+        session,
+        order,
+        part,
+        reason="cancelled",
+        liable=liable,
+        returned=[one for one in rest if one.qty or one.amount],
+        delivery=_delivery_back(session, order, part, list(parts.values()), others),
+        note=note,
+        actor=actor,
+        now=now,
+    )
+    move_part(session, part, "cancel", actor, now)
+    part_ended(session, order, part.party, actor, now)
+    if order.state == "cancelled":
+        order.ending = "refunded"
+    if shop_ids is None:
+        publish(session, "sub_order.cancelled", sub_order_id=part.id)
+    return given
+
+
+def _delivery_back(
+    session: Session, order: Order, part: SubOrder, parts: list[SubOrder], others: list[SubOrder]
+) -> Money:
+    """The part's share of the delivery fee, as far as the law lets it go back."""
+    day = local_day(order.placed_at)
+    return delivery_back(
+        order.delivery_fee,
+        [one.goods for one in parts],
+        parts.index(part),
+        back=delivery_given_back(session, order.id),
+        is_last=not others,
+        floor=delivery_fee(ZERO, [_new_books(session, other, order.placed_at) for other in others], day).book_floor,
+    )
+
+
+def _new_books(session: Session, part: SubOrder, placed_at: datetime) -> Money:
+    day = local_day(placed_at)
+    return Money.total([line.total for line in lines_of(session, part.id) if get_kind(line.kind, day).is_new_book])
+
+
+def _needs_age_check(session: Session, parts: list[SubOrder], placed_at: datetime) -> bool:
+    day = local_day(placed_at)
+    kinds = session.scalars(
+        select(OrderLine.kind).where(OrderLine.sub_order_id.in_([part.id for part in parts])).distinct()
+    )
+    return any(get_kind(kind, day).minimum_age is not None for kind in kinds)

@@ -1,0 +1,74 @@
+"""What of an order has gone back already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, func, select, type_coerce
+from sqlalchemy.orm import Session
+
+from basket.models import OrderRefund, RefundedLine
+from marketplace.money import ZERO, Money
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """Of a line or of a whole part: pieces that the resident does not get or keep, and the money of it.
+
+    `commission` and `gesture` are within `amount`: what the association bore of it.
+    """
+
+    qty: int
+    amount: Money
+    commission: Money
+    gesture: Money
+
+    @property
+    def by_merchant(self) -> Money:
+        """What the merchant gave of its own share."""
+        return self.amount - self.commission - self.gesture
+
+
+NOTHING = Undone(0, ZERO, ZERO, ZERO)
+
+_SUMS = (
+    func.coalesce(func.sum(RefundedLine.qty), 0),
+    func.coalesce(func.sum(type_coerce(RefundedLine.amount, BigInteger)), 0),
+    func.coalesce(func.sum(type_coerce(RefundedLine.commission, BigInteger)), 0),
+    func.coalesce(func.sum(type_coerce(RefundedLine.gesture, BigInteger)), 0),
+)
+
+
+def refunded_lines(session: Session, *sub_order_ids: int) -> dict[int, Undone]:
+    """Order line → what was undone of it; lines as they were sold are not among them."""
+    rows = session.execute(
+        select(RefundedLine.order_line_id, *_SUMS)
+        .join(OrderRefund, RefundedLine.order_refund_id == OrderRefund.id)
+        .where(OrderRefund.sub_order_id.in_(sub_order_ids))
+        .group_by(RefundedLine.order_line_id)
+    )
+    return {line_id: _undone(*sums) for line_id, *sums in rows}
+
+
+def refunded_part(session: Session, sub_order_id: int) -> Undone:
+    """What was undone of a shop's whole part."""
+    row = session.execute(
+        select(*_SUMS)
+        .join(OrderRefund, RefundedLine.order_refund_id == OrderRefund.id)
+        .where(OrderRefund.sub_order_id == sub_order_id)
+    ).one()
+    return _undone(*row)
+
+
+def delivery_given_back(session: Session, order_id: int) -> Money:
+    """What of the delivery fee has gone back."""
+    cents = session.scalar(
+        select(func.coalesce(func.sum(type_coerce(OrderRefund.delivery, BigInteger)), 0)).where(
+            OrderRefund.order_id == order_id
+        )
+    )
+    return Money(int(cents or 0))
+
+
+def _undone(qty: int, amount: int, commission: int, gesture: int) -> Undone:
+    return Undone(int(qty), Money(int(amount)), Money(int(commission)), Money(int(gesture)))
