@@ -139,6 +139,7 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.sign_mandate": {"legal_form": "SARL", "vat": "charged", "signed_by": "Rose Breuil", "agrees": "1"},
     "merchant.price": {"price": "18,00"},
     "attention.refund_again": {},
+    "merchant.do_cancel": {},
     "merchant.report_lack": {"available-1": "1"},
     "merchant.reservation_act": {"event": "ready", "collection_code": "", "is_adult": ""},
     "merchant.reservation_cancel": {"reason": "missing"},
