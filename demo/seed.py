@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -50,18 +50,21 @@ CAPACITY = Load(grams=160_000, ml=650_000, cold_ml=120_000)
 DAYS_AHEAD = 14
 
 
-def seed_town(hall: Hall, *, catalogues: bool = True, log: bool = True) -> None:
-    """People, shops, shelves, zone and the rounds of the next two weeks are there; nothing is made twice."""
+def seed_town(hall: Hall, *, catalogues: bool = True, shops: Container[str] | None = None, log: bool = True) -> None:
+    """People, shops, shelves, zone and the rounds of the next two weeks are there; nothing is made twice.
+
+    With `shops`, a smaller town: only these (by their slugs), and their people.
+    """
     now = hall.clock.now()
     with hall.database.transaction() as session:
         has_town = session.scalar(select(func.count()).select_from(Shop)) != 0
         if not has_town:
-            _make_shops(session, hall, now)
-            _make_people(session, hall, now)
+            _make_shops(session, hall, now, shops)
+            _make_people(session, hall, now, shops)
             _make_zone(session)
     _write_organizations(hall)
     if catalogues:
-        _fill_shelves(hall, now, log)
+        _fill_shelves(hall, now, shops, log)
     with hall.database.transaction() as session:
         open_rounds(session, now=now, days=DAYS_AHEAD)
 
@@ -87,8 +90,14 @@ def _rows(name: str) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file, delimiter=";")
 
 
-def _make_shops(session: Session, hall: Hall, now: datetime) -> None:
+def _is_among(slug: str, shops: Container[str] | None) -> bool:
+    return shops is None or not slug or slug in shops
+
+
+def _make_shops(session: Session, hall: Hall, now: datetime, shops: Container[str] | None) -> None:
     for row in _rows("shops.csv"):
+        if not _is_among(row["slug"], shops):
+            continue
         merchant = Merchant(
             key=row["slug"],
             legal_name=row["legal_name"],
@@ -145,9 +154,11 @@ def _make_shops(session: Session, hall: Hall, now: datetime) -> None:
     session.flush()
 
 
-def _make_people(session: Session, hall: Hall, now: datetime) -> None:
+def _make_people(session: Session, hall: Hall, now: datetime, shops: Container[str] | None) -> None:
     password = demo_password(hall)
     for row in _rows("people.csv"):
+        if not _is_among(row["shop_slug"], shops):
+            continue
         user = open_account(session, email=row["email"], name=row["name"], password=password, now=now)
         if row["role"] == "merchant":
             merchant_id = session.scalars(select(Shop.merchant_id).where(Shop.slug == row["shop_slug"])).one()
@@ -193,8 +204,8 @@ def _write_organizations(hall: Hall) -> None:
     path.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
-def _fill_shelves(hall: Hall, now: datetime, log: bool) -> None:
-    files = sorted((TOWN / "catalogues").glob("*.csv"))
+def _fill_shelves(hall: Hall, now: datetime, shops: Container[str] | None, log: bool) -> None:
+    files = sorted(file for file in (TOWN / "catalogues").glob("*.csv") if _is_among(file.stem, shops))
     with click.progressbar(files, label="Rayons", hidden=not log) as bar:
         for file in bar:
             with hall.database.transaction() as session:

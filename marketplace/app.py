@@ -73,6 +73,6 @@ def create_app(hall: Hall | None = None) -> Flask:
     basket.wiring.init(app)
     init_cli(app)
     if not settings.production:
-        demo.wiring.init(app)
+        demo.wiring.init(app, create_app)
     check_all_declared(app)
     return app

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import signal
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -103,6 +103,16 @@ def without_job(session: Session, fact: str, name: str, ids: Sequence[int]) -> l
         {"name": name, "tasks": tasks},
     )
     return sorted(set(ids).difference(has_job))
+
+
+def subscribers() -> Mapping[str, Handler]:
+    """Every handler of a fact by its task's name, for who works by another clock than the database's."""
+    return {one.name: one.handler for ones in _subscribers.values() for one in ones}
+
+
+def periodics() -> Sequence[Periodic]:
+    """All periodic work."""
+    return tuple(_periodics)
 
 
 def create_worker(app: Flask) -> procrastinate.App:
@@ -206,4 +216,14 @@ async def _retry_stalled_jobs(worker: procrastinate.App, lease_s: float) -> None
         await asyncio.sleep(lease_s / 3)
 
 
-__all__ = ["create_worker", "periodic", "publish", "run_worker", "subscribe", "without_job", "work_until_idle"]
+__all__ = [
+    "create_worker",
+    "periodic",
+    "periodics",
+    "publish",
+    "run_worker",
+    "subscribe",
+    "subscribers",
+    "without_job",
+    "work_until_idle",
+]

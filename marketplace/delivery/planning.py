@@ -137,13 +137,16 @@ def ask_for_plan(session: Session, *, round_id: int, vehicle_ids: Sequence[int],
 # --- Plan ------------------------------------------------------------------------------------------------------
 
 
-def plan_round(hall: Hall, *, round_id: int, number: int) -> None:
-    """Answer the question `number` of a round: its lines stand, or it is back where it was with a word of why."""
+def plan_round(hall: Hall, *, round_id: int, number: int, plainly: bool = False) -> None:
+    """Answer the question `number` of a round: its lines stand, or it is back where it was with a word of why.
+
+    `plainly` without the engines, at once: what a simulated month's money does not depend on.
+    """
     with hall.database.reading() as session:
         question = read_question(session, round_id, number)
     if question is None:
         return
-    lines, note = _answer(question)
+    lines, note = _answer(question, plainly)
     with hall.database.transaction() as session:
         write_answer(session, question, lines, note, hall.clock.now())
 
@@ -156,15 +159,16 @@ def planning_seconds(orders_qty: int) -> float:
     return min(1 + orders_qty / 15, 40.0)
 
 
-def _answer(question: Question) -> tuple[tuple[PlannedLine, ...] | None, str | None]:
+def _answer(question: Question, plainly: bool) -> tuple[tuple[PlannedLine, ...] | None, str | None]:
     problem = question.problem
-    try:
-        plan = plan_in_child(problem, seconds=planning_seconds(len(problem.orders)), seed=SEED)
-        return lines_of(question, collected_late(problem, plan)), None
-    except PlannerFailed as failure:
-        log.error("round %s: the planner failed: %s", question.round_id, failure)
-    if question.has_plan:
-        return None, "kept"
+    if not plainly:
+        try:
+            plan = plan_in_child(problem, seconds=planning_seconds(len(problem.orders)), seed=SEED)
+            return lines_of(question, collected_late(problem, plan)), None
+        except PlannerFailed as failure:
+            log.error("round %s: the planner failed: %s", question.round_id, failure)
+        if question.has_plan:
+            return None, "kept"
     try:
         return lines_of(question, collected_late(problem, plan_plainly(problem, seed=SEED))), "plain"
     except PlanBroken:

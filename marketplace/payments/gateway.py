@@ -20,7 +20,7 @@ import requests
 from mollie.api.client import Client
 from mollie.api.error import Error, RequestError, RequestSetupError, ResponseError
 from mollie.api.objects.payment import Payment
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from marketplace.errors import GatewayError
@@ -173,6 +173,8 @@ class _Client(Client):
 
     #: The library would send the machine's name with every call.
     UNAME = "marche-commun"
+    #: What carries the calls; the network unless somebody brings another way.
+    transport: BaseAdapter | None = None
 
     def _setup_retry(self) -> None:
         """One call is one request, and it goes where the settings say.
@@ -184,7 +186,7 @@ class _Client(Client):
         session = self._client
         session.trust_env = self.api_endpoint.startswith("https://")
         session.max_redirects = 0
-        adapter = HTTPAdapter(max_retries=0)
+        adapter = self.transport or HTTPAdapter(max_retries=0)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
 
@@ -192,8 +194,19 @@ class _Client(Client):
 class Gateway:
     """Calls Mollie, or the sandbox, at `endpoint` with one API key. Safe to share between threads."""
 
-    def __init__(self, *, endpoint: str, api_key: str, timeout_s: tuple[float, float] = (3, 10)) -> None:
-        """`timeout_s` is (to connect, to wait for an answer), reliability.md M05; ValueError for a bad key."""
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        api_key: str,
+        timeout_s: tuple[float, float] = (3, 10),
+        transport: BaseAdapter | None = None,
+    ) -> None:
+        """`timeout_s` is (to connect, to wait for an answer), reliability.md M05; ValueError for a bad key.
+
+        `transport` carries the calls instead of the network: a simulated month's provider lives in its own process.
+        """
+        self._transport = transport
         self._endpoint = endpoint
         self._api_key = api_key
         self._timeout_s = timeout_s
@@ -360,6 +373,7 @@ class Gateway:
         # requests takes fractions of a second; the library's annotation leaves them out.
         timeout = cast(tuple[int, int], self._timeout_s)
         client = _Client(api_endpoint=self._endpoint, timeout=timeout, retry=0)
+        client.transport = self._transport
         try:
             client.set_api_key(self._api_key)
         except RequestSetupError:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
+from marketplace.clock import Clock
 from marketplace.language import bind_sentences
 from marketplace.payments.sandbox import controls, credentials, pages
 from marketplace.payments.sandbox.accounts import Application
@@ -45,6 +46,7 @@ class Options:
     sandbox when that is not where the API's caller finds it. `organizations` are connected from the start.
     `application` may ask merchants for their consent. Each of `access_tokens` opens everything that the first key's
     organisation has. `fee` is what the provider keeps of each payment from now on.
+    `clock` stands in the place of the machine's.
     Without `allows_loopback_webhooks` it refuses every webhook, as Mollie refuses those of a laptop.
     """
 
@@ -58,6 +60,7 @@ class Options:
     access_tokens: tuple[str, ...] = ()
     fee: Fee = NO_FEE
     allows_loopback_webhooks: bool = True
+    clock: Clock | None = None
 
     def __post_init__(self) -> None:
         """ValueError unless the keys are test keys: a real key has no business here."""
@@ -78,7 +81,7 @@ def create_sandbox(options: Options) -> Flask:
     # A web page elsewhere must not reach the controls under a name of its own (DNS rebinding).
     public_host = urlsplit(options.public_url or "").hostname
     app.config["TRUSTED_HOSTS"] = ["localhost", ".localhost", "127.0.0.1", "[::1]", *filter(None, [public_host])]
-    book = Book(options.book)
+    book = Book(options.book, options.clock)
     profiles = {key: _profile_of(key, options.merchant) for key in options.keys}
     with book.transaction() as db:
         for profile in profiles.values():

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from marketplace.clock import Clock, SystemClock
 from marketplace.payments.sandbox.money_tables import MONEY_TABLES
 
 # Amounts are whole cents; instants are ISO 8601 in UTC with microseconds, so that text order is time order.
@@ -174,12 +175,15 @@ def stamp(at: datetime) -> str:
 class Book:
     """The file at `path`, created with its tables when absent; one connection, used by one thread at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+        """`clock` stands in the place of the machine's."""
         path.parent.mkdir(parents=True, exist_ok=True)
         # Threads queue at this lock: SQLite's own way of waiting is to sleep and to look again.
         self._turn = threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
+        clock = clock or SystemClock()
+        self._db.create_function("clock_time", 0, lambda: stamp(clock.now()))
         self._db.execute("PRAGMA foreign_keys = ON")
         # WAL survives kill -9 whole. synchronous=NORMAL could lose the last answers in a power cut only, which
         # play money bears; FULL would cost a disk flush for each call.
@@ -206,9 +210,9 @@ class Book:
 
 
 def now_in(db: sqlite3.Connection) -> datetime:
-    """The sandbox's time: the machine's, plus what tests added."""
-    (ahead_s,) = db.execute("SELECT ahead_s FROM clock").fetchone()
-    return datetime.now(UTC) + timedelta(seconds=ahead_s)
+    """The sandbox's time: its clock's, plus what tests added."""
+    clock_time, ahead_s = db.execute("SELECT clock_time(), ahead_s FROM clock").fetchone()
+    return datetime.fromisoformat(clock_time) + timedelta(seconds=ahead_s)
 
 
 def advance_clock(db: sqlite3.Connection, seconds: float) -> None:

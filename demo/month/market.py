@@ -1,0 +1,76 @@
+"""What residents can take from the shelves, and the merchants' mornings: they count, and put out what has gone."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from demo.month.house import House
+from marketplace.money import Money
+from merchants import stock
+from merchants.models import Product, Shop, Variant
+
+#: Nobody sends a bicycle for a wedding ring: what costs more stays in the window.
+DEAREST = Money(45_00)
+LOW_QTY, FULL_QTY = 8, 40
+ACTOR = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class OnShelf:
+    variant_id: int
+    shop_id: int
+
+
+class Market:
+    def __init__(self, house: House) -> None:
+        self._house = house
+        with house.hall.database.reading() as session:
+            rows = session.execute(
+                select(Variant.id, Variant.shop_id)
+                .join(Product, Variant.product_id == Product.id)
+                .join(Shop, Variant.shop_id == Shop.id)
+                .where(
+                    Variant.is_offered,
+                    Product.is_published,
+                    Shop.state == "open",
+                    Variant.price.between(Money(1), DEAREST),
+                )
+                .order_by(Variant.id)
+            ).all()
+        self._of_shop: dict[int, list[int]] = {}
+        for variant_id, shop_id in rows:
+            self._of_shop.setdefault(shop_id, []).append(variant_id)
+        assert self._of_shop, "the town has shops with something to sell"
+
+    def fill(self, draw: random.Random, *, doubles: bool) -> dict[int, int]:
+        """Variant → pieces, from one to four shops; with `doubles` at least two of everything."""
+        shops_qty = min(draw.choice((1, 2, 2, 3, 4)), len(self._of_shop))
+        wanted: dict[int, int] = {}
+        for shop_id in draw.sample(sorted(self._of_shop), shops_qty):
+            shelf = self._of_shop[shop_id]
+            for variant_id in draw.sample(shelf, min(draw.choice((1, 1, 2, 3)), len(shelf))):
+                wanted[variant_id] = draw.choice((2, 2, 3) if doubles else (1, 1, 1, 2))
+        return wanted
+
+    def put_out(self) -> None:
+        """Every shelf that is nearly empty is full again."""
+        with self._house.hall.database.transaction() as session:
+            low = session.scalars(
+                select(Variant.id)
+                .where(
+                    Variant.id.in_([v for ids in self._of_shop.values() for v in ids]),
+                    Variant.on_hand_qty - Variant.held_qty < LOW_QTY,
+                )
+                .order_by(Variant.id)
+            ).all()
+            for variant_id in low:
+                stock.count(session, variant_id=variant_id, on_hand_qty=FULL_QTY, actor=ACTOR, now=self._house.now)
+
+    def sell_out(self, variant_id: int) -> None:
+        """Somebody has bought the rest in the shop."""
+        with self._house.hall.database.transaction() as session:
+            held_qty = session.get_one(Variant, variant_id).held_qty
+            stock.count(session, variant_id=variant_id, on_hand_qty=held_qty, actor=ACTOR, now=self._house.now)
