@@ -8,6 +8,8 @@ from datetime import date, timedelta
 from basket.statement_rules import Sums
 from basket.statements import Move, Statement
 from marketplace.clock import TOWN_ZONE
+from marketplace.invoices.layout import address_block
+from marketplace.invoices.rules import Party
 from marketplace.invoices.sheet import Sheet, Table
 from marketplace.language import speaking
 from marketplace.money import ZERO, Money
@@ -71,7 +73,7 @@ def lay_out(
     seller: SellerFile,
     words: Mapping[str, str],
     *,
-    association: str,
+    association: Party,
     today: date,
     is_fictitious: bool,
 ) -> Sheet:
@@ -83,8 +85,8 @@ def lay_out(
             title=words["title"] % {"period": period_name(whole.from_on, last_day)},
             seller_name=seller.legal_name,
             warnings=(words["fictitious"],) if is_fictitious else (),
-            seller=(association,),
-            buyer=(seller.legal_name, seller.street, f"{seller.postcode} {seller.city}", seller.registration),
+            seller=tuple(address_block(association, words)),
+            buyer=tuple(address_block(seller.as_party, words)),
             facts=(
                 (words["period"], words["from_to"] % {"start": long_day(whole.from_on), "end": long_day(last_day)}),
                 (words["drawn_up"], long_day(today)),

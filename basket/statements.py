@@ -146,20 +146,21 @@ class Held:
     amount: Money
 
 
-def months_of(session: Session, *, party: str, year: int) -> Statement:
-    """A year of a merchant's account by months, the quiet ones left out."""
-    return _statement(session, party, date(year, 1, 1), date(year + 1, 1, 1), month_of)
+def months_of(session: Session, *, party: str, year: int, charges_vat: bool) -> Statement:
+    """A year of a merchant's account by months, the quiet ones left out. `charges_vat`: the association, on its
+    commission; under the franchise there is none in it."""
+    return _statement(session, party, date(year, 1, 1), date(year + 1, 1, 1), month_of, charges_vat)
 
 
-def days_of(session: Session, *, party: str, month: date) -> Statement:
+def days_of(session: Session, *, party: str, month: date, charges_vat: bool) -> Statement:
     """A month (`month` is any of its days) by days, the quiet ones left out."""
     first = month.replace(day=1)
-    return _statement(session, party, first, month_after(first), lambda move: (move.on, move.on + timedelta(days=1)))
+    return _statement(session, party, first, month_after(first), day_around, charges_vat)
 
 
-def day_of(session: Session, *, party: str, on: date) -> Statement:
+def day_of(session: Session, *, party: str, on: date, charges_vat: bool) -> Statement:
     """One day, entry by entry, with the sums that it has in its month."""
-    month = days_of(session, party=party, month=on)
+    month = days_of(session, party=party, month=on, charges_vat=charges_vat)
     moves = tuple(move for move in month.moves if move.on == on)
     before = month.whole.before + total([span.sums for span in month.spans if span.from_on < on]).change
     whole = Span(on, on + timedelta(days=1), before, total([move.sums for move in moves]))
@@ -189,6 +190,10 @@ def first_day_of(session: Session, *, party: str) -> date | None:
     return found
 
 
+def day_around(move: Move) -> tuple[date, date]:
+    return move.on, move.on + timedelta(days=1)
+
+
 def month_of(move: Move) -> tuple[date, date]:
     first = move.on.replace(day=1)
     return first, month_after(first)
@@ -199,11 +204,16 @@ def month_after(first: date) -> date:
 
 
 def _statement(
-    session: Session, party: str, from_on: date, until_on: date, span_of: Callable[[Move], tuple[date, date]]
+    session: Session,
+    party: str,
+    from_on: date,
+    until_on: date,
+    span_of: Callable[[Move], tuple[date, date]],
+    charges_vat: bool,
 ) -> Statement:
     where = {"party": party, "from_on": from_on, "until_on": until_on, "zone": TOWN_ZONE.key}
     before = Money(int(session.scalar(_OWED_BEFORE, where) or 0))
-    moves = tuple(_moves(session, where))
+    moves = tuple(_moves(session, where, charges_vat))
     spans: list[Span] = []
     owed = before
     for (first, after), its in groupby(moves, key=span_of):
@@ -212,16 +222,16 @@ def _statement(
     return Statement(Span(from_on, until_on, before, total([span.sums for span in spans])), tuple(spans), moves)
 
 
-def _moves(session: Session, where: dict[str, object]) -> Iterator[Move]:
+def _moves(session: Session, where: dict[str, object], charges_vat: bool) -> Iterator[Move]:
     """Each with the VAT of its commission, reckoned along its month."""
-    found = [_move(row) for row in session.execute(_MOVES, where)]
+    found = [_move(row, charges_vat) for row in session.execute(_MOVES, where)]
     for _, its in groupby(found, key=month_of):
         month = list(its)
         for move, vat in zip(month, vat_along([(m.sums.commission_kept, m.vat_bp) for m in month]), strict=True):
             yield replace(move, sums=replace(move.sums, commission_vat=vat))
 
 
-def _move(row: Row[Any]) -> Move:
+def _move(row: Row[Any], charges_vat: bool) -> Move:
     commission = row.sale_commission if row.kind == "allocated" else row.commission_back
     return Move(
         on=row.booked_on,
@@ -230,7 +240,7 @@ def _move(row: Row[Any]) -> Move:
         code=row.reference,
         parts=tuple(Part(int(sub_order_id), shop_name) for sub_order_id, shop_name in row.shops or ()),
         permille=row.permille,
-        vat_bp=legal_number("vat.commission_bp", row.sold_on or row.booked_on),
+        vat_bp=legal_number("vat.commission_bp", row.sold_on or row.booked_on) if charges_vat else 0,
         reason=row.reason or "",
         sums=sums_of(
             row.kind,

@@ -7,7 +7,7 @@ from marketplace.web.api import register
 from merchants import api, checks, handlers
 from merchants.imports.cli import import_catalogue_command
 from merchants.search_cli import search_group
-from merchants.views import catalogue, commissions, mandates, payouts, treasury
+from merchants.views import accounting, catalogue, commissions, mandates, payouts, treasury
 
 
 def init(app: Flask) -> None:
@@ -22,4 +22,5 @@ def init(app: Flask) -> None:
     payouts.init(app)
     treasury.init(app)
     commissions.init(app)
+    accounting.init(app)
     register(app, api.blueprint)

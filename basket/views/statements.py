@@ -19,6 +19,7 @@ from basket.statements import Statement
 from marketplace.clock import local_day
 from marketplace.errors import NotFound
 from marketplace.hall import the_hall
+from marketplace.invoices.parties import association_party
 from marketplace.invoices.printing import print_in_child
 from marketplace.spreadsheets import csv_file
 from marketplace.web.access import open_to
@@ -57,7 +58,7 @@ def statement_list() -> ResponseReturnValue:
                     "is_more": len(held) > HELD_MOST,
                     "where": money_of(session, party=seller.party, codes=codes),
                     "parts": statements.parts_of(session, party=seller.party, codes=codes),
-                    "year": statements.months_of(session, party=seller.party, year=year),
+                    "year": statements.months_of(session, party=seller.party, year=year, charges_vat=_charges_vat()),
                     "years": range(first.year, today.year + 1) if first else (),
                 }
             )
@@ -105,7 +106,7 @@ def statement_pdf(merchant_id: int, period: str) -> ResponseReturnValue:
         found,
         seller,
         paper_words(),
-        association=hall.settings.site_name,
+        association=association_party(hall.settings.association),
         today=local_day(now),
         is_fictitious=hall.settings.demo,
     )
@@ -138,8 +139,12 @@ def _read(session: Session, merchant_id: int, period: str) -> tuple[SellerFile, 
         raise NotFound()
     seller = get_seller(session, merchant_id=merchant_id, user_id=current_user.id)
     if _is_day(period):
-        return seller, statements.day_of(session, party=seller.party, on=first)
-    return seller, statements.days_of(session, party=seller.party, month=first)
+        return seller, statements.day_of(session, party=seller.party, on=first, charges_vat=_charges_vat())
+    return seller, statements.days_of(session, party=seller.party, month=first, charges_vat=_charges_vat())
+
+
+def _charges_vat() -> bool:
+    return bool(the_hall().settings.association.vat_number)
 
 
 def _file(content: BytesIO, mimetype: str, name: str) -> Response:

@@ -17,8 +17,8 @@ def lay_out(document: Document, words: Mapping[str, str]) -> Sheet:
             title=words["title"] % {"kind": words[document.kind], "number": document.number},
             seller_name=document.seller.name,
             warnings=tuple(_warnings(document, words)),
-            seller=tuple(_address_block(document.seller, words)),
-            buyer=tuple(_address_block(document.buyer, words)),
+            seller=tuple(address_block(document.seller, words)),
+            buyer=tuple(address_block(document.buyer, words)),
             facts=tuple(_facts(document, words)),
             lines=_lines(document, words),
             vat=_vat(document, words),
@@ -44,7 +44,8 @@ def _warnings(document: Document, words: Mapping[str, str]) -> list[str]:
     return said
 
 
-def _address_block(party: Party, words: Mapping[str, str]) -> list[str]:
+def address_block(party: Party, words: Mapping[str, str]) -> list[str]:
+    """Name, address and numbers of a party, line by line. `words`: siren, vat_number."""
     block = [party.name, party.legal_form]
     if party.address is not None:
         block += [party.address.street, f"{party.address.postcode} {party.address.city}"]

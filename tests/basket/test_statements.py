@@ -94,13 +94,13 @@ def _paid_on_tuesday(hall: Hall) -> None:
 
 def _month(hall: Hall, party: str = BOOKS) -> Statement:
     with hall.database.reading() as session:
-        month = statements.days_of(session, party=party, month=TUESDAY)
+        month = statements.days_of(session, party=party, month=TUESDAY, charges_vat=True)
         assert month.whole.after == -balance(session, party), "the statement is the account"
         assert total([span.sums for span in month.spans]) == month.whole.sums
-        days = [statements.day_of(session, party=party, on=span.from_on) for span in month.spans]
+        days = [statements.day_of(session, party=party, on=span.from_on, charges_vat=True) for span in month.spans]
         assert [day.whole for day in days] == list(month.spans), "a day says the same as its month"
         assert tuple(move for day in days for move in day.moves) == month.moves
-        year = statements.months_of(session, party=party, year=2026)
+        year = statements.months_of(session, party=party, year=2026, charges_vat=True)
         assert (year.whole.after, year.whole.sums) == (month.whole.after, month.whole.sums)
         assert statements.owed(statements.held_of(session, party=party)) == month.whole.after
     return month
@@ -244,6 +244,13 @@ def test_whatever_the_kind_the_sums_are_the_entry(kind: str, cents: int) -> None
     assert sums.change == Money(-cents)
 
 
+def test_an_association_under_the_franchise_has_no_vat_in_its_commission(hall: Hall, paid: Paid) -> None:
+    paid(["L1"])
+    with hall.database.reading() as session:
+        month = statements.days_of(session, party=BOOKS, month=TUESDAY, charges_vat=False)
+    assert (month.whole.sums.commission, month.whole.sums.commission_vat) == (Money(144), Money(0))
+
+
 def test_the_vat_of_many_commissions_is_that_of_their_sum() -> None:
     assert [vat.cents for vat in vat_along([(Money(4), 2000)] * 3)] == [1, 0, 1]
     assert [vat.cents for vat in vat_along([(Money(144), 2000), (Money(50), 0), (Money(-144), 2000)])] == [24, 0, -24]
@@ -261,7 +268,7 @@ def test_a_day_is_the_towns_day(session: Session, instants: Sequence[str], days:
     for instant in instants:
         at = datetime.fromisoformat(instant).replace(tzinfo=UTC)
         _owe(session, instant, at, 100)
-    month = statements.days_of(session, party=BOOKS, month=date.fromisoformat(instants[0][:10]))
+    month = statements.days_of(session, party=BOOKS, month=date.fromisoformat(instants[0][:10]), charges_vat=True)
     assert [move.on.day for move in month.moves] == list(days)
     assert [span.after.cents for span in month.spans][-1] == 100 * len(instants)
 

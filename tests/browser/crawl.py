@@ -251,6 +251,8 @@ NO_PAGES = {
     "catalogue.picture": "drawings",
     "catalogue.product_by_number": "leads to the product's page",
     "documents.pdf": "papers to keep",
+    "accounting.fec": "files for programs",
+    "accounting.journal": "tables to keep",
     "merchant.statement_csv": "tables to keep",
     "merchant.statement_pdf": "papers to keep",
 }

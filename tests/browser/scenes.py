@@ -25,6 +25,7 @@ from merchants.models import Merchant, Product, Shop, Variant
 from tests.browser.crawl import Crawl, Snapshot, Visitor, links_of, past_every_round
 from tests.browser.live import LiveTown
 from tests.marketplace.invoices.cast import ASSOCIATION, CHEESE, sale
+from tests.marketplace.ledger.book import seal_and_close
 from tests.walk import fill_basket, order_command, pay
 
 #: The longest names that the catalogue's format lets in, one of them in a single word.
@@ -415,6 +416,7 @@ def staff(crawl: Crawl) -> None:
     coordinator = next(who for who in crawl.visitors if who.name == "a coordinator")
     crawl.visit(coordinator, f"/tournees/{round_id}", "round: rides")
     crawl.visit(coordinator, "/encaissements", "who can be paid")
+    _books(crawl, next(who for who in crawl.visitors if who.name == "the treasurer"))
 
 
 def of_shop(town: LiveTown, slug: str, qty: int) -> list[int]:
@@ -525,6 +527,17 @@ def _shop_packs(crawl: Crawl, slug: str) -> None:
     for price in ("", "0", HOSTILE, LONG):
         crawl.refused(who, next(a for a in actions if "/prix" in a), {"price": price}, f"shelf: price {price[:50]!r}")
     crawl.visit(who, "/boutique/rayon?q=xyzzy", "shelf: nothing found")
+
+
+def _books(crawl: Crawl, who: Visitor) -> None:
+    """What the accountant gets, before a month is closed and after; months that cannot be had."""
+    book = "/tresorerie/comptabilite"
+    crawl.visit(who, book, "accounts: nothing closed")
+    seal_and_close(crawl.town.hall.database, crawl.town.clock.now() + timedelta(days=8))
+    crawl.visit(who, book, "accounts: a month")
+    crawl.visit(who, f"{book}?du=2026-11&au=2026-11", "accounts: its sums")
+    for months in ("du=2026-12&au=2026-11", "du=2026-11&au=2026-12", f"du={HOSTILE}&au=2026-11", "au=2026-11"):
+        crawl.visit(who, f"{book}/fec?{months}", f"accounts: {months}")
 
 
 def _statements(crawl: Crawl, who: Visitor) -> None:

@@ -75,7 +75,10 @@ DOORS = {
         coordinator.close coordinator.hand_out coordinator.home coordinator.open_rounds coordinator.opening_form
         coordinator.plan coordinator.reopen coordinator.sheet coordinator.show coordinator.withdraw
     """,
-    "role_treasurer": "treasury.home commissions.home commissions.show commissions.change",
+    "role_treasurer": """
+        treasury.home commissions.home commissions.show commissions.change
+        accounting.fec accounting.home accounting.journal
+    """,
     "_staff": "connections.home attention.home attention.refund_again",
     "role_courier": "courier.absent courier.again courier.collect courier.deliver courier.home courier.stop",
 }

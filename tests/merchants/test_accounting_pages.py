@@ -1,0 +1,94 @@
+"""The treasurer fetches closed months for the accountant; what cannot be fetched is said at its field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from marketplace.accounts.models import SignIn, User
+from marketplace.accounts.people import grant_role
+from marketplace.app import create_app
+from marketplace.clock import FixedClock
+from marketplace.db import Database
+from marketplace.hall import Hall
+from marketplace.ids import new_token
+from marketplace.ledger import accounts
+from marketplace.ledger.service import post
+from marketplace.money import Money
+from tests.factories import open_shop, quiet_hall
+from tests.marketplace.ledger.book import seal_and_close, utc
+
+BOOK = "/tresorerie/comptabilite"
+
+
+@pytest.fixture
+def hall(empty_database: Database, clock: FixedClock, tmp_path: Path) -> Hall:
+    return quiet_hall(empty_database, clock, tmp_path)
+
+
+@pytest.fixture
+def treasurer(hall: Hall) -> Iterator[FlaskClient]:
+    token, now = new_token(), hall.clock.now()
+    with hall.database.transaction() as session:
+        user = User(email="tresorerie@example.org", name="Claire", created_at=now)
+        session.add(user)
+        session.flush()
+        grant_role(session, user_id=user.id, role="treasurer", actor="test", now=now)
+        session.add(SignIn(token=token, user_id=user.id, signed_in_at=now, seen_at=now))
+    client = create_app(hall).test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"], cookie["_fresh"] = token, True
+    yield client
+
+
+def _november(hall: Hall) -> None:
+    """1,200 times 10.00, of which 0.80 are commission; the month is closed."""
+    with hall.database.transaction() as session:
+        open_shop(session, "cave", "Cave du Minage")
+        for n in range(1_200):
+            split = {"holding": Money(1000), accounts.merchant("cave"): Money(-920), accounts.COMMISSION: Money(-80)}
+            at = utc(2) + timedelta(minutes=n)
+            post(session, key=f"x:{n}", kind="allocated", reference=f"=A{n}", entries=split, actor="test", now=at)
+    seal_and_close(hall.database, datetime(2026, 12, 1, 6, tzinfo=UTC))
+
+
+def test_a_closed_month_is_fetched_whole(hall: Hall, treasurer: FlaskClient) -> None:
+    _november(hall)
+    page = treasurer.get(f"{BOOK}?du=2026-11&au=2026-11").text
+    assert "1200 écritures." in page
+    assert "12\u202f000,00\xa0€ de chaque côté" in page
+    fec = treasurer.get(f"{BOOK}/fec?du=2026-11&au=2026-11")
+    assert fec.headers["Content-Disposition"] == "attachment; filename=000000018FEC20261130.txt"
+    lines = fec.data.decode("utf-8").split("\r\n")
+    assert len(lines) == 1 + 4 * 1_200 + 1
+    assert "\tcave\tSARL Cave du Minage\t" in fec.text
+    journal = treasurer.get(f"{BOOK}/journal?du=2026-11&au=2026-11")
+    assert journal.headers["Content-Disposition"] == "attachment; filename=journal-2026-11-2026-11.csv"
+    titles, first, *rest = journal.data.decode("utf-8-sig").split("\r\n")
+    assert titles.startswith("Numéro;Jour;Instant (UTC);Nature;")
+    assert first == (
+        "1;02/11/2026;2026-11-02 09:00:00;Répartition de la commande;'=A0;x:0;association:commission;706100;"
+        "Commissions sur ventes;0,00;0,80;test"
+    )
+    assert len(rest) == 3 * 1_200
+
+
+def test_a_month_that_cannot_be_had_is_said_at_its_field(hall: Hall, treasurer: FlaskClient) -> None:
+    assert "Aucun mois n’est encore clos" in treasurer.get(BOOK).text
+    with hall.database.transaction() as session:
+        split = {"holding": Money(1000), accounts.UNMATCHED: Money(-1000)}
+        post(session, key="paid:1", kind="paid", reference="A", entries=split, actor="test", now=utc(2))
+    seal_and_close(hall.database, datetime(2026, 12, 1, 6, tzinfo=UTC))
+    for file in ("", "/fec", "/journal"):
+        for months, said in (
+            ("du=2026-11&au=2026-10", "Choisissez un dernier mois qui n’est pas avant le premier."),
+            ("du=2026-11&au=2026-12", "Choisissez des mois clos qui se suivent"),
+            ("du=2026-11-01&au=2026-11", "Choisissez un des mois clos."),
+            ("du=2026-11", "Choisissez un des mois clos."),
+        ):
+            answer = treasurer.get(f"{BOOK}{file}?{months}")
+            assert (answer.status_code, said in answer.text) == (422, True), (file, months)
