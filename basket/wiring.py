@@ -3,7 +3,7 @@ from __future__ import annotations
 from flask import Flask
 
 from basket import api, checks, handlers, reservation_handlers
-from basket.views import baskets, checkout, fulfilment, orders, plan, reservations, statements
+from basket.views import baskets, checkout, dac7, fulfilment, orders, plan, reservations, statements
 from basket.views.visitor import basket_count
 from marketplace.selfcheck import register_check
 from marketplace.web.api import register
@@ -20,6 +20,7 @@ def init(app: Flask) -> None:
     app.register_blueprint(checkout.blueprint)
     app.register_blueprint(plan.blueprint)
     app.register_blueprint(orders.blueprint)
+    app.register_blueprint(dac7.blueprint)
     app.register_blueprint(reservations.blueprint)
     register(app, api.blueprint)
     # The shops' counter; importing these (and `reservations`) has hung the day's work and the statements into it.

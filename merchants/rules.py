@@ -55,3 +55,14 @@ def siren_of(registration: str) -> str:
 def vat_number_of(siren: str) -> str:
     """The French VAT number of whoever charges VAT: it follows from the SIREN (CGI annexe IV, 111 bis)."""
     return f"FR{(12 + 3 * (int(siren) % 97)) % 97:02d}{siren}" if siren else ""
+
+
+#: Legal forms in which the merchant is a person of flesh and blood, as people write them.
+_PERSONS = ("ei", "eirl", "entrepreneur individuel", "entrepreneuse individuelle", "entreprise individuelle")
+_SMALL_PERSONS = ("micro-entreprise", "micro-entrepreneur", "auto-entrepreneur", "artisan")
+
+
+def is_natural_person(legal_form: str) -> bool:
+    """Whether the seller is a person, not a company: the tax office asks for a birth date then (domain M10)."""
+    words = legal_form.casefold().strip()
+    return words in _PERSONS or words.startswith(_SMALL_PERSONS + _PERSONS[2:])

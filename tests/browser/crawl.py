@@ -253,6 +253,7 @@ NO_PAGES = {
     "documents.pdf": "papers to keep",
     "accounting.fec": "files for programs",
     "accounting.journal": "tables to keep",
+    "dac7.table": "tables to keep",
     "merchant.statement_csv": "tables to keep",
     "merchant.statement_pdf": "papers to keep",
 }

@@ -534,6 +534,8 @@ def _books(crawl: Crawl, who: Visitor) -> None:
     book = "/tresorerie/comptabilite"
     crawl.visit(who, book, "accounts: nothing closed")
     seal_and_close(crawl.town.hall.database, crawl.town.clock.now() + timedelta(days=8))
+    crawl.visit(who, "/tresorerie/dac7", "sellers' year")
+    crawl.visit(who, "/tresorerie/dac7?annee=2024", "sellers' year without a sale")
     crawl.visit(who, book, "accounts: a month")
     crawl.visit(who, f"{book}?du=2026-11&au=2026-11", "accounts: its sums")
     for months in ("du=2026-12&au=2026-11", "du=2026-11&au=2026-12", f"du={HOSTILE}&au=2026-11", "au=2026-11"):

@@ -77,7 +77,7 @@ DOORS = {
     """,
     "role_treasurer": """
         treasury.home commissions.home commissions.show commissions.change
-        accounting.fec accounting.home accounting.journal
+        accounting.fec accounting.home accounting.journal dac7.home dac7.table
     """,
     "_staff": "connections.home attention.home attention.refund_again",
     "role_courier": "courier.absent courier.again courier.collect courier.deliver courier.home courier.stop",
