@@ -38,6 +38,9 @@ def home() -> ResponseReturnValue:
 @blueprint.get("/fec")
 @open_to(_treasurer)
 def fec() -> ResponseReturnValue:
+    """The tax office's file of the months that the address names; the question, where it names none."""
+    if not request.args:
+        return _page(None)
     hall = the_hall()
     try:
         with hall.database.reading() as session:
@@ -59,6 +62,8 @@ def fec() -> ResponseReturnValue:
 @open_to(_treasurer)
 def journal() -> ResponseReturnValue:
     """The ledger's own lines, with the accountant's numbers beside them."""
+    if not request.args:
+        return _page(None)
     hall = the_hall()
     try:
         with hall.database.reading() as session:
