@@ -111,6 +111,9 @@ def environment(ports: Ports, instance_dir: Path, outer: Mapping[str, str]) -> d
             "SANDBOX_CLIENT_ID": "app_demo",
             "SANDBOX_CLIENT_SECRET": secret,
             "SANDBOX_ACCESS_TOKENS": token,
+            # What a European card costs (mollie.md 2.6).
+            "SANDBOX_FEE_BASIS_POINTS": "180",
+            "SANDBOX_FEE_FIXED_CENTS": "25",
             "SANDBOX_REDIRECT_URIS": f"{env['SITE_URL'].rstrip('/')}/boutique/encaissement/retour",
         }
     return env

@@ -31,7 +31,11 @@ class Hall:
             settings=settings,
             database=open_database(settings),
             clock=SystemClock(),
-            gateway=Gateway(endpoint=settings.mollie_endpoint, api_key=settings.mollie_api_key),
+            gateway=Gateway(
+                endpoint=settings.mollie_endpoint,
+                api_key=settings.mollie_api_key,
+                access_token=settings.mollie_access_token,
+            ),
             geocoder=Geocoder(scheme=settings.geocoder_scheme, domain=settings.geocoder_domain),
             mailer=Mailer(host=settings.smtp_host, port=settings.smtp_port, sender=settings.mail_from),
         )

@@ -115,8 +115,10 @@ def periodics() -> Sequence[Periodic]:
     return tuple(_periodics)
 
 
-def create_worker(app: Flask) -> procrastinate.App:
+def create_worker(app: Flask, *, strikes: bool = True) -> procrastinate.App:
     """The procrastinate application that knows every handler; the worker process runs it.
+
+    With `strikes` the clock starts the periodic work.
 
     Handlers run in threads of the worker, each inside an application context of its own, as a page does.
     """
@@ -143,7 +145,8 @@ def create_worker(app: Flask) -> procrastinate.App:
     for work in _periodics:
         # The queueing lock keeps a second worker, or a slow run, from piling up the same work.
         task = worker.task(name=work.name, queueing_lock=work.name)(as_tick(work.handler))
-        worker.periodic(cron=work.cron)(task)
+        if strikes:
+            worker.periodic(cron=work.cron)(task)
 
     return worker
 
@@ -154,8 +157,9 @@ def run_worker(app: Flask, *, lease_s: float = LEASE_S) -> None:
 
 
 def work_until_idle(app: Flask) -> None:
-    """Work on jobs until nothing is due (tests, scripts)."""
-    worker = create_worker(app)
+    """Work on the jobs that wait until nothing is due (tests, scripts); what the clock starts is not among them, or
+    what happens would depend on the minute."""
+    worker = create_worker(app, strikes=False)
     work = partial(worker.run_worker, wait=False, install_signal_handlers=False, listen_notify=False, concurrency=1)
     # In a thread of its own: the caller's may have an event loop already, as with a browser that playwright drives.
     with ThreadPoolExecutor(1) as pool:

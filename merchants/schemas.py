@@ -87,6 +87,12 @@ class NewRate(Boundary):
     valid_from = DayField(required=True)
 
 
+class Settled(Boundary):
+    """What somebody says about a difference between the provider's book and ours."""
+
+    note = TextField(required=True, max_length=500, multiline=True)
+
+
 class WayToConnect(Boundary):
     """With an account that the merchant has, or with a new one."""
 

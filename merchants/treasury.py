@@ -45,11 +45,15 @@ class Treasury:
     delivery: Money
     gestures: Money
     chargebacks: Money
+    fees: Money
+    paid_out: Money
     merchants: tuple[MerchantMoney, ...]
 
     @property
     def associations_own(self) -> Money:
-        return self.commission + self.delivery - self.gestures - self.chargebacks
+        """What is left of it with the provider."""
+        earned = self.commission + self.delivery
+        return earned - self.gestures - self.chargebacks - self.fees - self.paid_out
 
     @property
     def unexplained(self) -> Money:
@@ -91,6 +95,8 @@ def look(session: Session, now: datetime) -> Treasury:
         delivery=owed_to(accounts.DELIVERY),
         gestures=balances.get(accounts.GESTURES, ZERO),
         chargebacks=balances.get(accounts.CHARGEBACKS, ZERO),
+        fees=balances.get(accounts.FEES, ZERO),
+        paid_out=balances.get(accounts.BANK, ZERO),
         merchants=tuple(
             sorted((row for row in rows if row.owed or row.shares != NOTHING), key=lambda row: (row.name, row.party))
         ),

@@ -27,7 +27,7 @@ from marketplace.migrating import migrate
 from marketplace.payments.gateway import Gateway
 from marketplace.selfcheck import self_check
 from marketplace.settings import Settings
-from tests.sandbox_server import KEY, Sandbox, running_sandbox
+from tests.sandbox_server import CARD_FEE, KEY, TOKEN, Sandbox, running_sandbox
 from tests.walk import NOW, Town, arrange_town, register_merchants
 
 TEMPLATE = "market_template"
@@ -165,8 +165,8 @@ def _touched() -> str:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A payment sandbox of this test's own, that knows the town's merchants."""
-    with running_sandbox() as sandbox:
+    """A payment sandbox of this test's own, that knows the town's merchants and costs what a European card costs."""
+    with running_sandbox(access_tokens=(TOKEN,), fee=CARD_FEE) as sandbox:
         register_merchants(sandbox)
         yield sandbox
 
@@ -179,7 +179,7 @@ def clock() -> FixedClock:
 @pytest.fixture
 def hall(empty_database: Database, sandbox: Sandbox, clock: FixedClock, tmp_path: Path) -> Hall:
     """A hall over the empty database, the sandbox and a clock that stands; nobody answers mail or addresses."""
-    return _hall_over(empty_database, sandbox.gateway(), tmp_path, clock)
+    return _hall_over(empty_database, sandbox.gateway(access_token=TOKEN), tmp_path, clock)
 
 
 def _hall_over(database: Database, gateway: Gateway, folder: Path, clock: Clock | None = None) -> Hall:

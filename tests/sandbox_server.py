@@ -21,6 +21,7 @@ import requests
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.sandbox import Options
 from marketplace.payments.sandbox.accounts import Application
+from marketplace.payments.sandbox.postings import Fee
 from marketplace.payments.sandbox.server import Server
 
 KEY = "test_sandbox"
@@ -28,6 +29,8 @@ KEY = "test_sandbox"
 STRANGERS_KEY = "test_stranger"
 #: A token of the organisation whose profile KEY is.
 TOKEN = "access_sandbox"
+#: 1.80 % and 0.25 EUR.
+CARD_FEE = Fee(180, 25)
 #: The site that asks merchants for their consent; its address is that of a test's settings.
 APPLICATION = Application(
     "app_sandbox",
@@ -44,8 +47,8 @@ class Sandbox:
         self.http = requests.Session()
         self.http.trust_env = False
 
-    def gateway(self, *, key: str = KEY, timeout_s: tuple[float, float] = (3, 10)) -> Gateway:
-        return Gateway(endpoint=self.url, api_key=key, timeout_s=timeout_s)
+    def gateway(self, *, key: str = KEY, access_token: str = "", timeout_s: tuple[float, float] = (3, 10)) -> Gateway:
+        return Gateway(endpoint=self.url, api_key=key, access_token=access_token, timeout_s=timeout_s)
 
     def call(
         self, method: str, path: str, json: object = None, *, key: str = KEY, idempotency_key: str = ""

@@ -6,6 +6,8 @@ association:commission    what the association earned by commission
 association:delivery      what residents paid for rounds
 association:gestures      what the association gave back to residents out of its own pocket
 association:chargebacks   what residents' banks have taken back and not returned: the association bears it
+association:fees          what the provider kept for its services: of payments, refunds, chargebacks
+association:bank          what the provider has paid out to the association's bank
 residents:refunds         refunds asked for and not yet executed by the provider
 residents:unmatched       money that came without an order it could pay: a person decides, or it goes back
 """
@@ -17,6 +19,8 @@ COMMISSION = "association:commission"
 DELIVERY = "association:delivery"
 GESTURES = "association:gestures"
 CHARGEBACKS = "association:chargebacks"
+FEES = "association:fees"
+BANK = "association:bank"
 REFUNDS = "residents:refunds"
 UNMATCHED = "residents:unmatched"
 

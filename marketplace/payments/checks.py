@@ -67,6 +67,13 @@ RULES = (
         "AND NOT EXISTS (SELECT 1 FROM ledger_posting l WHERE l.key = 'chargeback_won:' || c.id)",
     ),
     (
+        "I08 a fee or a payout of the provider's book that the ledger does not know",
+        "SELECT l.id FROM provider_line l WHERE l.is_booked AND (l.fee <> 0 OR l.kind = 'payment-fee') "
+        "AND NOT EXISTS (SELECT 1 FROM ledger_posting p WHERE p.key = 'fee:' || l.id) "
+        "UNION ALL SELECT l.id FROM provider_line l WHERE l.is_booked AND l.kind = 'outgoing-transfer' "
+        "AND NOT EXISTS (SELECT 1 FROM ledger_posting p WHERE p.key = 'payout:' || l.id)",
+    ),
+    (
         # What a refund takes back from a routed share is asked for first, and written when the provider has done it.
         "I08 a merchant is owed less than nothing",
         "SELECT e.account, sum(e.amount) FROM ledger_entry e WHERE e.account LIKE 'merchant:%' "

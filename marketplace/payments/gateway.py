@@ -37,6 +37,8 @@ MESSAGE_MAXIMUM_CHARS = 300
 _NO_KEY = "without a key the library draws one, and a repeated call would be done twice"
 _PAYMENT_ID = re.compile(r"\Atr_[A-Za-z0-9]{4,40}\Z")
 _ORGANIZATION_ID = re.compile(r"\Aorg_[A-Za-z0-9]{4,40}\Z")
+_REFUND_ID = re.compile(r"\Are_[A-Za-z0-9]{4,40}\Z")
+_LINE_ID = re.compile(r"\Abaltr_[A-Za-z0-9]{4,40}\Z")
 
 
 class ProviderError(GatewayError):
@@ -168,6 +170,24 @@ class ProviderChargeback:
     reversed_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class BalanceLine:
+    """One line of our balance at the provider, which stands for ever.
+
+    `amount` is what the balance gained by it, negative for what left; `fee` what the provider kept of it, so that
+    amount + fee is what moved before. `kind` is the provider's word; the ids say what it was about, where it says so.
+    """
+
+    id: str
+    kind: str
+    amount: Money
+    fee: Money
+    payment_id: str | None
+    refund_id: str | None
+    chargeback_id: str | None
+    created_at: datetime
+
+
 class _Client(Client):
     """The library's client without what must not happen in a web worker."""
 
@@ -192,13 +212,17 @@ class _Client(Client):
 
 
 class Gateway:
-    """Calls Mollie, or the sandbox, at `endpoint` with one API key. Safe to share between threads."""
+    """Calls Mollie, or the sandbox, at `endpoint` with one API key. Safe to share between threads.
+
+    With the association's `access_token` it also reads the balance, which no API key may (mollie.md D2).
+    """
 
     def __init__(
         self,
         *,
         endpoint: str,
         api_key: str,
+        access_token: str = "",
         timeout_s: tuple[float, float] = (3, 10),
         transport: BaseAdapter | None = None,
     ) -> None:
@@ -209,9 +233,17 @@ class Gateway:
         self._transport = transport
         self._endpoint = endpoint
         self._api_key = api_key
+        self._access_token = access_token
         self._timeout_s = timeout_s
         self._of_thread = threading.local()
         self._new_client()
+        if access_token:
+            self._new_client(access_token)
+
+    @property
+    def reads_balance(self) -> bool:
+        """Whether the provider's book can be asked for at all."""
+        return bool(self._access_token)
 
     @staticmethod
     def is_payment_id(text: str) -> bool:
@@ -361,6 +393,58 @@ class Gateway:
 
         return _call(ask)
 
+    def refunds_since(self, *, from_id: str | None = None) -> tuple[list[ProviderRefund], str | None]:
+        """One page of all payments' refunds, newest first, from `from_id` (included) on; and where the next begins."""
+        params: dict[str, Any] = {"limit": LIST_LIMIT_QTY}
+        if from_id is not None:
+            _check(_REFUND_ID, from_id)
+            params["from"] = from_id
+
+        def ask() -> tuple[list[ProviderRefund], str | None]:
+            page = self._client.refunds.list(**params)
+            return [_refund(item) for item in page["_embedded"]["refunds"]], _next_id(page)
+
+        return _call(ask)
+
+    def balance_lines(
+        self, *, from_id: str | None = None, limit: int = LIST_LIMIT_QTY
+    ) -> tuple[list[BalanceLine], str | None]:
+        """One page of our balance's lines, newest first, from `from_id` (included) on; and where the next begins."""
+        params: dict[str, Any] = {"limit": limit, **self._mode}
+        if from_id is not None:
+            _check(_LINE_ID, from_id)
+            params["from"] = from_id
+
+        def ask() -> tuple[list[BalanceLine], str | None]:
+            page = self._book.balances.perform_api_call("GET", "balances/primary/transactions", params=params)
+            return [_balance_line(item) for item in page["_embedded"]["balance_transactions"]], _next_id(page)
+
+        return _call(ask)
+
+    def balance(self) -> Money:
+        """What our balance holds, whether or not it can be used yet."""
+
+        def ask() -> Money:
+            answer = self._book.balances.perform_api_call("GET", "balances/primary", params=dict(self._mode))
+            return _read_sum(answer["availableAmount"], CURRENCY) + _read_sum(answer["pendingAmount"], CURRENCY)
+
+        return _call(ask)
+
+    @property
+    def _mode(self) -> dict[str, str]:
+        """A token sees both worlds; the key says which is ours. Only the word "true" means anything to Mollie."""
+        return {"testmode": "true"} if self._api_key.startswith("test_") else {}
+
+    @property
+    def _book(self) -> Client:
+        """This thread's client with the association's token."""
+        if not self._access_token:
+            raise Rejected("without an access token nobody may look into the balance")
+        if not hasattr(self._of_thread, "book"):
+            self._of_thread.book = self._new_client(self._access_token)
+        client: Client = self._of_thread.book
+        return client
+
     @property
     def _client(self) -> Client:
         """This thread's client: a client holds one HTTP session, which is not for sharing."""
@@ -369,16 +453,19 @@ class Gateway:
         client: Client = self._of_thread.client
         return client
 
-    def _new_client(self) -> Client:
+    def _new_client(self, access_token: str = "") -> Client:
         # requests takes fractions of a second; the library's annotation leaves them out.
         timeout = cast(tuple[int, int], self._timeout_s)
         client = _Client(api_endpoint=self._endpoint, timeout=timeout, retry=0)
         client.transport = self._transport
         try:
-            client.set_api_key(self._api_key)
+            if access_token:
+                client.set_access_token(access_token)
+            else:
+                client.set_api_key(self._api_key)
         except RequestSetupError:
             # The library's message shows the key.
-            raise ValueError("the Mollie key must look like test_... or live_...") from None
+            raise ValueError("a Mollie key looks like test_... or live_..., a token like access_...") from None
         return client
 
     def _bare_payment(self, provider_id: str) -> Payment:
@@ -503,6 +590,24 @@ def _chargeback(answer: Mapping[str, Any]) -> ProviderChargeback:
         amount=_read_sum(answer["amount"], CURRENCY),
         created_at=_read_instant(answer["createdAt"]),
         reversed_at=_read_instant(reversed_at) if reversed_at else None,
+    )
+
+
+def _balance_line(answer: Mapping[str, Any]) -> BalanceLine:
+    kind = _read_text(answer["type"])
+    context = answer.get("context") or {}
+    # Mollie's documentation shows the ids in the context itself, its specification one step deeper, under the type.
+    about = {**context, **(context.get(kind) or {})}
+    deductions = answer.get("deductions")
+    return BalanceLine(
+        id=_read_text(answer["id"]),
+        kind=kind,
+        amount=_read_sum(answer["resultAmount"], CURRENCY),
+        fee=-_read_sum(deductions, CURRENCY),
+        payment_id=about.get("paymentId"),
+        refund_id=about.get("refundId"),
+        chargeback_id=about.get("chargebackId"),
+        created_at=_read_instant(answer["createdAt"]),
     )
 
 

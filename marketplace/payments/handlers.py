@@ -7,7 +7,7 @@ import logging
 from marketplace.errors import GatewayError
 from marketplace.hall import Hall
 from marketplace.jobs import periodic, publish, subscribe, without_job
-from marketplace.payments import refunds, service, shares
+from marketplace.payments import nightly, reading, refunds, service, shares
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +51,16 @@ def send_what_waits(hall: Hall) -> None:
 
 @periodic("7 4 * * *")
 def reconcile_payments(hall: Hall) -> None:
-    service.reconcile(hall)
-    service.look_for_chargebacks(hall)
+    """Every night; what differs waits on the treasurer's list."""
+    outcome = nightly.reconcile(hall)
+    if outcome.waiting_qty:
+        log.error("%s differences between the provider's book and ours", outcome.waiting_qty)
+
+
+@periodic("*/10 * * * *")
+def read_providers_book(hall: Hall) -> None:
+    """Fees and payouts are in the ledger within minutes."""
+    reading.read_book(hall)
 
 
 @subscribe("payment.poll")

@@ -8,7 +8,8 @@ calls `settle`, which fetches the truth from the provider.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ScalarSelect, Select, case, select, update
@@ -279,12 +280,22 @@ def claim_due_polls(session: Session, now: datetime) -> Sequence[int]:
     ).all()
 
 
-def reconcile(hall: Hall) -> None:
-    """Go through the provider's own book: every paid payment of ours that we hold for unpaid is looked at (I07).
+@dataclass(frozen=True, slots=True)
+class News:
+    """What the provider's lists know more than we do: of these payments of ours, and of these that are nobody's."""
+
+    payment_ids: frozenset[int]
+    strangers: tuple[ProviderPayment, ...] = ()
+
+
+def reconcile(hall: Hall, *, advance: Callable[[int], None] = lambda qty: None) -> News:
+    """Go through the provider's list of payments: every paid one of ours that we hold for unpaid is looked at (I07).
 
     For what neither notice nor poller brought: an attempt given up before the provider's answer came, or the hours
     that a restored backup does not know. A paid payment that is nobody's here is said in the log, as an error.
     """
+    news: set[int] = set()
+    strangers: list[ProviderPayment] = []
     env = hall.settings.mollie_env
     with hall.database.reading() as session:
         cursor = session.scalar(
@@ -299,15 +310,21 @@ def reconcile(hall: Hall) -> None:
         )
     while True:
         page, cursor = hall.gateway.payments_since(from_id=cursor)
+        advance(len(page))
         with hall.database.transaction() as session:
             for answer in page:
                 if answer.status == "paid":
-                    _compare(session, env, answer)
+                    payment = _find(session, env, answer)
+                    if payment is None:
+                        log.error("the provider's paid payment %s is none of ours", answer.id)
+                        strangers.append(answer)
+                    elif _compare(session, payment, answer):
+                        news.add(payment.id)
         if cursor is None:
-            return
+            return News(frozenset(news), tuple(strangers))
 
 
-def look_for_chargebacks(hall: Hall) -> None:
+def look_for_chargebacks(hall: Hall) -> News:
     """A bank takes money back for months: whatever of the provider's latest chargebacks is new to us is looked at."""
     latest = hall.gateway.latest_chargebacks()
     with hall.database.transaction() as session:
@@ -319,16 +336,18 @@ def look_for_chargebacks(hall: Hall) -> None:
             ).all()
         )
         news = {answer.payment_id for answer in latest if known.get(answer.id) is not (answer.reversed_at is not None)}
-        for payment_id in session.scalars(
+        payment_ids = session.scalars(
             select(Payment.id)
             .where(Payment.provider_env == hall.settings.mollie_env, Payment.provider_id.in_(news))
             .order_by(Payment.id)
-        ).all():
+        ).all()
+        for payment_id in payment_ids:
             publish(session, "payment.hinted", payment_id=payment_id)
+    return News(frozenset(payment_ids))
 
 
-def _compare(session: Session, env: str, answer: ProviderPayment) -> None:
-    payment = session.scalars(
+def _find(session: Session, env: str, answer: ProviderPayment) -> Payment | None:
+    return session.scalars(
         select(Payment)
         .where(
             Payment.provider_env == env,
@@ -337,11 +356,15 @@ def _compare(session: Session, env: str, answer: ProviderPayment) -> None:
         )
         .with_for_update()
     ).one_or_none()
-    if payment is None:
-        log.error("the provider's paid payment %s is none of ours", answer.id)
-    elif payment.state != "paid" or answer.amount_charged_back:
-        payment.provider_id = answer.id
-        publish(session, "payment.hinted", payment_id=payment.id)
+
+
+def _compare(session: Session, payment: Payment, answer: ProviderPayment) -> bool:
+    """Whether the provider may know more of it than we do; then it is looked at."""
+    if payment.state == "paid" and not answer.amount_charged_back:
+        return False
+    payment.provider_id = answer.id
+    publish(session, "payment.hinted", payment_id=payment.id)
+    return True
 
 
 def cancel_attempt(hall: Hall, payment_id: int) -> None:
@@ -382,6 +405,7 @@ def _payable(provider_env: str) -> Select[str]:
 
 
 __all__ = [
+    "News",
     "PaymentUnderWay",
     "cancel_attempt",
     "claim_due_polls",

@@ -604,6 +604,7 @@ def _coordinator_plans(crawl: Crawl, round_id: int) -> None:
     crawl.visit(treasurer, "/espace", "the treasurer's rooms")
     crawl.visit(treasurer, "/tresorerie", "treasury")
     _commissions(crawl, treasurer)
+    crawl.visit(treasurer, "/tresorerie/ecarts", "differences")
     crawl.visit(who, page, "round: open")
     crawl.wander(who, "/tournees", within=ROOMS)
     crawl.send(who, f"{page}/fermer", {}, "round: closed")

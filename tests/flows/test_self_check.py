@@ -126,6 +126,10 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "INSERT INTO chargeback (payment_id, provider_id, amount, created_at) SELECT min(id), 'chb_1', 100, now()"
         " FROM payment",
     ),
+    "I08 a fee or a payout of the provider's book that the ledger does not know": (
+        "INSERT INTO provider_line (provider_env, provider_id, kind, amount, fee, created_at, read_at, is_booked)"
+        " VALUES ('sandbox', 'baltr_1', 'outgoing-transfer', -100, 0, now(), now(), true)",
+    ),
     "I08 a merchant is owed less than nothing": (
         "UPDATE ledger_entry SET account = 'merchant:cave' WHERE account = 'holding' AND amount > 0",
     ),

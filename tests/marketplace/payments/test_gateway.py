@@ -384,7 +384,7 @@ def test_neither_the_machines_name_nor_the_key_leaks(provider: Provider) -> None
     (_, _, headers) = provider.requests[0]
     assert headers["X-Mollie-Client-Info"] == "marche-commun"
     assert headers["Authorization"] == "Bearer test_key"
-    with pytest.raises(ValueError, match="must look like test_") as trouble:
+    with pytest.raises(ValueError, match="a Mollie key looks like test_") as trouble:
         Gateway(endpoint=provider.url, api_key="secret-key-of-another-kind")
     assert "secret" not in str(trouble.value)
 

@@ -76,7 +76,8 @@ DOORS = {
         coordinator.plan coordinator.reopen coordinator.sheet coordinator.show coordinator.withdraw
     """,
     "role_treasurer": """
-        treasury.home commissions.home commissions.show commissions.change
+        treasury.home treasury.differences treasury.settle
+        commissions.home commissions.show commissions.change
         accounting.fec accounting.home accounting.journal dac7.home dac7.table
     """,
     "_staff": "connections.home attention.home attention.refund_again",
@@ -146,6 +147,7 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.report_lack": {"available-1": "1"},
     "merchant.reservation_act": {"event": "ready", "collection_code": "", "is_adult": ""},
     "merchant.reservation_cancel": {"reason": "missing"},
+    "treasury.settle": {"note": "Un essai."},
     "orders.find_submit": {"code": "XXXX", "phone_end": "1234"},
     "orders.give_up": {},
     "orders.pay": {},
