@@ -10,6 +10,7 @@ from marshmallow import ValidationError
 from marshmallow.fields import Field
 
 from basket import pinning
+from basket.reservations import SHOP_REASONS
 from marketplace.ids import is_token
 from marketplace.schemas import (
     Boundary,
@@ -159,4 +160,4 @@ class KeepAct(Boundary):
 
 
 class KeepNoMore(Boundary):
-    reason = ChoiceField(("missing", "closed", "unreachable"), required=True)
+    reason = ChoiceField(SHOP_REASONS, required=True)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from basket import api, checks, handlers, reservation_handlers
+from basket import api, checks, handlers, reservation_api, reservation_handlers
 from basket.views import baskets, checkout, dac7, fulfilment, orders, plan, reservations, statements
 from basket.views.visitor import basket_count
 from marketplace.selfcheck import register_check
@@ -23,6 +23,7 @@ def init(app: Flask) -> None:
     app.register_blueprint(dac7.blueprint)
     app.register_blueprint(reservations.blueprint)
     register(app, api.blueprint)
+    register(app, reservation_api.blueprint)
     # The shops' counter; importing these (and `reservations`) has hung the day's work and the statements into it.
     assert fulfilment and statements
     app.register_blueprint(counter.blueprint)

@@ -41,7 +41,8 @@ def legal() -> ResponseReturnValue:
 @pages.get("/vos-donnees")
 @open_to(everyone)
 def privacy() -> ResponseReturnValue:
-    return _page("privacy")
+    today = local_day(the_hall().clock.now())
+    return _page("privacy", reservation_forget_days=legal_number("reservation.forget_days", today))
 
 
 @pages.get("/accessibilite")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from basket import orders, queries
+from basket import orders, queries, reservation_queries
 from basket.following import look_up
 from basket.schemas import FindOrder
 from marketplace.errors import GatewayError
@@ -87,10 +87,13 @@ def find_submit() -> ResponseReturnValue:
         return _not_found("code_wrong")
     phone_end = "".join(c for c in form["phone_end"] if c.isascii() and c.isdigit())
     with the_hall().database.reading() as session:
-        link = queries.find_order_link(session, code=code, phone_end=phone_end)
-    if link is None:
-        return _not_found("order_unknown")
-    return redirect(url_for("orders.show", code=link[0], token=link[1]), 303)
+        order = queries.find_order_link(session, code=code, phone_end=phone_end)
+        kept = reservation_queries.find_link(session, code=code, phone_end=phone_end)
+    if order is not None:
+        return redirect(url_for("orders.show", code=order[0], token=order[1]), 303)
+    if kept is not None:
+        return redirect(url_for("reservations.show", code=kept[0], token=kept[1]), 303)
+    return _not_found("order_unknown")
 
 
 def _not_found(code: str) -> ResponseReturnValue:

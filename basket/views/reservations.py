@@ -101,7 +101,7 @@ def submit() -> ResponseReturnValue:
 def _to_page(made: reservations.Reserved | None) -> ResponseReturnValue:
     if made is None:
         return redirect(url_for("basket.show"), 303)
-    return redirect(url_for("reservations.show", code=made.code, token=made.token, merci=1), 303)
+    return redirect(url_for("reservations.show", code=made.code, token=made.token, retour=1), 303)
 
 
 def _quote(session: Session, basket_id: int) -> Quote:
@@ -156,7 +156,7 @@ def show(code: str, token: str) -> ResponseReturnValue:
         kept=kept,
         beside=beside,
         week=week_of(kept.opening_hours, local_day(hall.clock.now())),
-        is_new="merci" in request.args,
+        is_new="retour" in request.args,
     )
 
 

@@ -478,6 +478,9 @@ def test_the_description_is_openapi_and_names_every_operation(client: FlaskClien
         "DELETE /api/v1/baskets/{basket_id}/lines/{line_id}",
         "POST /api/v1/orders",
         "GET /api/v1/orders/{code}",
+        "POST /api/v1/reservations",
+        "GET /api/v1/reservations/{code}",
+        "DELETE /api/v1/reservations/{code}",
     }
     schemas = described["components"]["schemas"]
     for schema in schemas.values():

@@ -29,6 +29,7 @@ from marketplace.payments.models import Payment
 from merchants.models import StockHold, StockMove, Variant
 from merchants.stock import NotEnoughStock
 from tests.basket.counter import Browser, Keeper
+from tests.flows.processes import gate, wait_for_queue
 from tests.reserving import open_till, reserve, reserve_command
 from tests.sandbox_server import Sandbox, running_sandbox
 from tests.smtp_server import MailServer, html_of, running_mail_server, text_of
@@ -673,3 +674,34 @@ def test_a_shop_that_cannot_keep_it_says_why(hall: Hall, town: Town, keeper: Kee
     assert "Corrigez aussi le nombre dans votre rayon." in shop.get(f"/boutique/reservations/{made.id}").text
     assert "à remettre en rayon" in shop.get("/boutique").text
     assert keeper("cave").get(url).status_code == 404
+
+
+# --- In the order of the shelves -------------------------------------------------------------------------------
+
+
+def test_pieces_of_several_shops_are_taken_in_one_order(hall: Hall, town: Town, clock: FixedClock) -> None:
+    """Whoever waits for the first piece of the order of ids holds none of the later ones: so no two deadlock."""
+    with hall.database.transaction() as session:
+        basket_id = fill_basket(session, {town.variant("C1"): 1, town.variant("F1"): 1})  # the later id first
+
+    def press() -> int:
+        with hall.database.transaction() as session:
+            return len(reservations.reserve(session, reserve_command(basket_id), clock=clock))
+
+    with ThreadPoolExecutor(1) as pool:
+        with gate(hall.database, "SELECT 1 FROM variant WHERE id = :id FOR NO KEY UPDATE", id=town.variant("F1")):
+            pressed = pool.submit(press)
+            wait_for_queue(hall.database, 1)
+            with hall.database.reading() as session:
+                free = "SELECT id FROM variant WHERE id = :id FOR NO KEY UPDATE NOWAIT"
+                assert session.scalar(text(free), {"id": town.variant("C1")}) == town.variant("C1")
+        assert pressed.result() == 2
+
+
+def test_who_lost_the_link_finds_the_reservation_by_its_number(
+    hall: Hall, town: Town, jeanne: Browser, clock: FixedClock
+) -> None:
+    (made,) = reserve(hall.database, town, ("F1",), clock=clock)
+    found = jeanne.post("/ma-commande", code=made.code, phone_end="1234")
+    assert found.location == f"/reservation/{made.code}/{made.token}"
+    assert jeanne.post("/ma-commande", code=made.code, phone_end="4321").status_code == 422

@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import RequestRedirect
 from werkzeug.test import TestResponse
 
-from basket.models import Basket, Line, Order
+from basket.models import Basket, Line, Order, Reservation
 from marketplace.accounts.models import SignIn
 from marketplace.delivery.models import Booking
 from marketplace.payments.models import Payment
@@ -291,7 +291,7 @@ def _values(form: tuple[tuple[str, str], ...], name: str) -> str | list[str]:
 
 
 def _row_counts(session: Session) -> list[int]:
-    tables = (Basket, Line, Order, Payment, Booking, SignIn)
+    tables = (Basket, Line, Order, Payment, Booking, Reservation, SignIn)
     return [session.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
 
 

@@ -10,8 +10,9 @@ from datetime import timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from basket import orders
+from basket import orders, reservations
 from basket.handlers import let_unpaid_orders_lapse
+from basket.models import Reservation
 from marketplace.clock import local_day
 from marketplace.delivery.models import Booking, Round, Slot
 from marketplace.invoices.issuing import credit, issue_for_seller, issue_own
@@ -26,6 +27,7 @@ from tests.browser.crawl import Crawl, Snapshot, Visitor, links_of, past_every_r
 from tests.browser.live import LiveTown
 from tests.marketplace.invoices.cast import ASSOCIATION, CHEESE, sale
 from tests.marketplace.ledger.book import seal_and_close
+from tests.reserving import open_till
 from tests.walk import fill_basket, order_command, pay
 
 #: The longest names that the catalogue's format lets in, one of them in a single word.
@@ -39,6 +41,8 @@ PERSON = {"name": "Jeanne Martin", "phone": "06 39 98 12 34", "email": "jeanne@e
 #: Where those who work here go; the market itself has been seen.
 ROOMS = ("accounts.", "merchant.", "coordinator.", "courier.", "attention.", "connections.", "commissions.")
 LONG = "9" * 300
+#: Cannot be paid online once its scene has begun.
+UNPAID_SHOP = "la-cave-du-guetteur"
 HOSTILE = "<script>alert(1)</script>\u202e' OR 1=1 --"
 
 
@@ -50,6 +54,7 @@ def crawl_everything(town: LiveTown) -> Crawl:
     _baskets(crawl)
     _checkout(crawl)
     _orders(crawl)
+    _reservations(crawl)
     _sunday(crawl)
     _errors(crawl)
     staff(crawl)
@@ -108,6 +113,7 @@ def goods(town: LiveTown, shops_qty: int, per_shop_qty: int = 1, kind: str | Non
         rank = func.row_number().over(partition_by=Variant.shop_id, order_by=(Variant.position, Variant.id))
         query = select(Variant.id, Variant.shop_id, rank.label("rank")).join(Product, Variant.product_id == Product.id)
         query = query.where(Variant.is_offered, Product.is_published, free > 5)
+        query = query.where(Variant.shop_id.not_in(select(Shop.id).where(Shop.slug == UNPAID_SHOP)))
         query = query.where(Product.kind == kind if kind else Product.kind != "alcool")
         ranked = query.subquery()
         rows = session.execute(
@@ -297,8 +303,8 @@ def _plan(crawl: Crawl) -> None:
     crawl.visit(rene, where, "where: pinned by hand")
 
 
-def _hidden(page: Snapshot) -> dict[str, str | list[str]]:
-    form = page.tree.css_first("form[action='/commande/verifier']")
+def _hidden(page: Snapshot, action: str = "/commande/verifier") -> dict[str, str | list[str]]:
+    form = page.tree.css_first(f"form[action='{action}']")
     assert form is not None, page
     fields = [(f.attributes["name"] or "", f.attributes["value"] or "") for f in form.css("[type=hidden]")]
     return {name: value for name, value in fields if name != "csrf_token"}
@@ -346,6 +352,75 @@ def _orders(crawl: Crawl) -> None:
     let_unpaid_orders_lapse(town.hall)
     look(lapsed, "order: lapsed")
     town.clock.advance(-timedelta(minutes=16))
+
+
+def _reservations(crawl: Crawl) -> None:
+    """A shop that cannot be paid online: its goods are reserved; the resident's page and the shop's in each state."""
+    town, form_path = crawl.town, "/panier/reserver"
+    open_till(town.hall.database, UNPAID_SHOP, is_open=False)
+    who = crawl.visitor("somebody who reserves")
+    wines = of_shop(town, UNPAID_SHOP, 3)
+    fill(who, [*wines, *goods(town, 1)])
+    crawl.visit(who, "/panier", "basket: some of it to reserve")
+    crawl.refused(who, "/panier/suite", {}, "basket: reserve first")
+    with town.hall.database.reading() as session:
+        product_id = session.scalar(select(Variant.product_id).where(Variant.id == wines[0]))
+    crawl.visit(who, f"/produits/{product_id}", "product: to reserve")
+    crawl.visit(who, f"/boutiques/{UNPAID_SHOP}", "shop: not paid online")
+    person = {name: PERSON[name] for name in ("name", "phone", "email")}
+
+    def hidden() -> dict[str, str | list[str]]:
+        return _hidden(crawl.visit(who, form_path, "reserve"), form_path)
+
+    for form, label in (
+        ({}, "reserve: empty"),
+        (hidden() | {"name": HOSTILE, "phone": HOSTILE, "email": HOSTILE}, "reserve: hostile"),
+        (hidden() | {"name": LONG, "phone": LONG, "email": LONG}, "reserve: too long"),
+        (hidden() | person | {"seen_goods_cents": "1"}, "reserve: prices changed"),
+    ):
+        crawl.refused(who, form_path, form, label)
+    made = []
+    for label in ("made", "to cancel", "to be cancelled by the shop", "to lapse"):
+        page = crawl.send(who, form_path, hidden() | person, f"reservation: {label}")
+        made.append(page.path.partition("?")[0])
+        fill(who, wines[:2])
+    crawl.visit(who, f"{made[1]}/annuler", "reservation: the question")
+    crawl.send(who, f"{made[1]}/annuler", {}, "reservation: cancelled")
+    keeper = sign_in(crawl, "a merchant who is not paid online", f"{UNPAID_SHOP}@example.org")
+    crawl.visit(keeper, "/boutique", "shop: reservations")
+    with town.hall.database.reading() as session:
+        codes = {row.code: row for row in session.scalars(select(Reservation))}
+    kept, _, refused, lapsed = (codes[path.split("/")[2]] for path in made)
+    sheet = f"/boutique/reservations/{kept.id}"
+    crawl.visit(keeper, sheet, "shop: a reservation")
+    for form, label in (
+        ({}, "no act"),
+        ({"event": HOSTILE}, "hostile act"),
+        ({"event": "collect", "collection_code": ""}, "nothing seen"),
+        ({"event": "collect", "collection_code": HOSTILE, "is_adult": HOSTILE}, "hostile code"),
+        ({"event": "collect", "collection_code": LONG, "is_adult": "1"}, "code too long"),
+        ({"event": "collect", "collection_code": "00 00 0", "is_adult": "1"}, "wrong code"),
+    ):
+        crawl.refused(keeper, sheet, form, f"shop: reservation, {label}")
+    crawl.visit(keeper, f"{sheet}/bordereau", "shop: slip of a reservation")
+    crawl.send(keeper, sheet, {"event": "ready"}, "shop: put aside")
+    crawl.visit(keeper, "/boutique", "shop: reservations put aside")
+    crawl.visit(who, made[0], "reservation: ready")
+    collect = {"event": "collect", "collection_code": kept.collection_code, "is_adult": "1"}
+    crawl.send(keeper, sheet, collect, "shop: collected")
+    crawl.visit(who, made[0], "reservation: collected")
+    cancel = f"/boutique/reservations/{refused.id}/annuler"
+    crawl.visit(keeper, cancel, "shop: keeps it no more")
+    crawl.refused(keeper, cancel, {}, "shop: keeps it no more, no reason")
+    crawl.refused(keeper, cancel, {"reason": HOSTILE}, "shop: keeps it no more, hostile")
+    crawl.send(keeper, cancel, {"reason": "missing"}, "shop: cancelled")
+    crawl.visit(keeper, cancel, "shop: cancelled already")
+    crawl.visit(who, made[2], "reservation: cancelled by the shop")
+    with town.hall.database.transaction() as session:
+        reservations.lapse(session, reservation_id=lapsed.id, now=town.clock.now() + timedelta(days=9))
+    crawl.visit(who, made[3], "reservation: lapsed")
+    crawl.visit(keeper, "/boutique", "shop: reservations that ended")
+    crawl.visit(who, form_path, "reserve once more")
 
 
 def _sunday(crawl: Crawl) -> None:

@@ -51,6 +51,7 @@ DOORS = {
         basket_api.place_order_json basket_api.remove_line_json basket_api.show_basket_json basket_api.show_order_json
         catalogue.home catalogue.listing catalogue.picture catalogue.product catalogue.product_by_number
         catalogue.sellers catalogue.shop catalogue.shops
+        reservation_api.cancel_reservation_json reservation_api.reserve_json reservation_api.show_reservation_json
         catalogue_api.list_products_json catalogue_api.list_shops_json catalogue_api.show_product_json
         checkout.check checkout.contact checkout.contact_submit checkout.order checkout.place checkout.place_submit
         checkout.slot checkout.slot_submit documents.pdf documents.show
@@ -86,7 +87,8 @@ DOORS = {
 WHO = {endpoint: who for who, endpoints in DOORS.items() for endpoint in endpoints.split()}
 
 #: Callers that carry no cookie of ours, and so need no token against forged forms: the provider and programs.
-WITHOUT_TOKEN = {"payments.notice", *(endpoint for endpoint in WHO if endpoint.startswith(("api.", "basket_api.")))} | {
+OF_PROGRAMS = ("api.", "basket_api.", "reservation_api.")
+WITHOUT_TOKEN = {"payments.notice", *(endpoint for endpoint in WHO if endpoint.startswith(OF_PROGRAMS))} | {
     "catalogue_api.list_products_json",
     "catalogue_api.list_shops_json",
     "catalogue_api.show_product_json",
@@ -386,7 +388,8 @@ def test_each_page_opens_to_those_it_is_for_and_to_nobody_else(app: Flask, peopl
             client = people.visitor() if rule.endpoint.startswith("checkout.") else people.browser("everyone")
             answers = [client.get(url)]
             # What is not answered yet leads to the question; a product has one address; programs must say more.
-            asks_more = {"basket_api.list_slots_json": 422, "basket_api.show_order_json": 401}
+            asks_more = {"basket_api.list_slots_json": 422}
+            asks_more |= dict.fromkeys(("basket_api.show_order_json", "reservation_api.show_reservation_json"), 401)
             fine = answers[0].status_code in (200, 301, 303, asks_more.get(rule.endpoint)) and (
                 "/connexion" not in (answers[0].location or "")
             )
