@@ -352,11 +352,14 @@ def remind(session: Session, now: datetime) -> int:
 
 
 def forget_people(session: Session, *, before: datetime) -> int:
-    """Of what ended before an instant nobody knows any more whose it was (domain D1); how many."""
+    """Of what ended before an instant nobody knows any more whose it was (domain D1); how many.
+
+    Not even by trying telephone numbers against what was asked.
+    """
     forgotten = session.scalars(
         update(Reservation)
         .where(Reservation.ended_at < before, Reservation.name != "")
-        .values(name="", phone="", email="")
+        .values(name="", phone="", email="", request_hash="")
         .returning(Reservation.id)
         .execution_options(synchronize_session=False)
     )

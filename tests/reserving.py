@@ -26,7 +26,7 @@ def open_till(database: Database, *slugs: str, is_open: bool) -> None:
 
 
 def reserve_command(
-    basket_id: int, *, key: str | None = None, phone: str = "+33639981234", email: str = "jeanne@example.org"
+    basket_id: int, *, key: str | None = None, phone: str = "+33639981234", language: str = "fr"
 ) -> reservations.Reserve:
     """What Jeanne asks for."""
     return reservations.Reserve(
@@ -34,8 +34,8 @@ def reserve_command(
         request_key=key or new_token(),
         name="Jeanne Martin",
         phone=phone,
-        email=email,
-        language="fr",
+        email="jeanne@example.org",
+        language=language,
         provider_env="sandbox",
     )
 

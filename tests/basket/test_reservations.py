@@ -465,6 +465,19 @@ def test_whoever_ends_it_is_not_written_to(
     assert "n’a pas pu vous joindre" in text_of(mail_server.to("jeanne@example.org")[2])
 
 
+def test_letters_speak_the_residents_language(
+    writing_hall: Hall, town: Town, clock: FixedClock, mail_server: MailServer
+) -> None:
+    with writing_hall.database.transaction() as session:
+        basket_id = fill_basket(session, {town.variant("C1"): 1})
+        reservations.reserve(session, reserve_command(basket_id, language="en"), clock=clock)
+    work(writing_hall)
+    body = text_of(mail_server.to("jeanne@example.org")[0])
+    assert "keeps these items for you until the end of Thursday 26 November" in body
+    assert "€12.00" in body and "you are 18" in body
+    assert "Réservation" in str(mail_server.to("cave@example.org")[0]["Subject"])
+
+
 def test_a_reservation_of_today_is_not_reminded_today(hall: Hall, town: Town, clock: FixedClock) -> None:
     with hall.database.transaction() as session:
         session.execute(text("UPDATE shop SET opening_hours = 'We 10:00-19:00' WHERE slug = 'cave'"))

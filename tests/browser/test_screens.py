@@ -26,6 +26,7 @@ LARGE_TARGETS = (
     "checkout.",
     "plan.",
     "orders.",
+    "reservations.",
     "merchant.",
     "counter.",
     "shelf.",
