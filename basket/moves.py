@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from basket.models import Order, OrderEvent, SubOrder
 from basket.rules import ORDER_NEXT, SUB_ORDER_NEXT, progress_of
 from marketplace.errors import MarketplaceError
+from marketplace.jobs import publish
 from marketplace.payments import shares
 from merchants.models import Shop
 
@@ -85,6 +86,7 @@ def move_part(session: Session, sub_order: SubOrder, event: str, actor: str, now
 def complete_part(session: Session, order: Order, sub_order: SubOrder, actor: str, now: datetime) -> None:
     """The resident has what this shop sold."""
     move_part(session, sub_order, "deliver", actor, now)
+    publish(session, "sub_order.delivered", sub_order_id=sub_order.id)
     part_ended(session, order, sub_order.party, actor, now)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from flask import Flask
 
 from basket import api, checks, handlers, reservation_api, reservation_handlers
+from basket.documents.wiring import init_documents
 from basket.views import baskets, checkout, dac7, fulfilment, orders, plan, reservations, statements
 from basket.views.visitor import basket_count
 from marketplace.selfcheck import register_check
@@ -27,5 +28,6 @@ def init(app: Flask) -> None:
     # The shops' counter; importing these (and `reservations`) has hung the day's work and the statements into it.
     assert fulfilment and statements
     app.register_blueprint(counter.blueprint)
+    init_documents(app)
     add_staff_area(app, "merchant.home", merchant_member)
     app.context_processor(lambda: {"basket_count": basket_count()})

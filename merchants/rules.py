@@ -18,6 +18,10 @@ _NAMES = {("g", 1000): "kg", ("ml", 1000): "L", ("g", 100): "100 g", ("ml", 100)
 PERISHABLE = frozenset({"viande", "charcuterie", "plat-prepare", "fromage", "pain", "bouquet", "composition-florale"})
 ALCOHOL = "alcool"
 
+#: What a receipt has to name the legal guarantee for (domain C6): toys, electrical goods and lights, watches,
+#: sunglasses, and what may be furniture or sports goods among the things for the home.
+GUARANTEED = frozenset({"jouet", "electrique", "bijou", "lunettes-soleil", "maison"})
+
 _SIREN = re.compile(r"(?<![A-Za-z0-9])[0-9](?:[ .\u00a0\u202f]?[0-9]){8}(?:[ .\u00a0\u202f]?[0-9]{5})?(?![0-9])")
 
 

@@ -7,6 +7,7 @@ import os
 from alembic import context
 from sqlalchemy import create_engine, pool
 
+import basket.documents.models
 import basket.models
 import marketplace.accounts.models
 import marketplace.delivery.models
@@ -21,6 +22,7 @@ from marketplace.settings import Settings
 
 #: Imported for the tables that they declare on Base.
 DECLARED = (
+    basket.documents.models,
     basket.models,
     marketplace.accounts.models,
     marketplace.delivery.models,

@@ -13,6 +13,7 @@ from basket.schemas import FindOrder
 from marketplace.errors import GatewayError
 from marketplace.hall import the_hall
 from marketplace.ids import normalize_order_code
+from marketplace.invoices.queries import documents_about
 from marketplace.payments.models import OPEN_STATES
 from marketplace.payments.service import cancel_attempt, open_at_provider
 from marketplace.schemas import FormErrors, load_form
@@ -29,7 +30,15 @@ blueprint.after_request(keep_nothing)
 def show(code: str, token: str) -> ResponseReturnValue:
     hall = the_hall()
     order = look_up(hall, code=code, token=token)
-    return render_template("basket/order.html", order=order, is_back="retour" in request.args, now=hall.clock.now())
+    with hall.database.glance() as session:
+        documents = documents_about(session, reference=order.code)
+    return render_template(
+        "basket/order.html",
+        order=order,
+        documents=documents,
+        is_back="retour" in request.args,
+        now=hall.clock.now(),
+    )
 
 
 @blueprint.post("/commande/<code>/<token>/payer")

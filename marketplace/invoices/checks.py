@@ -50,6 +50,12 @@ RULES = (
         "WHERE s.issuer <> s.seller AND s.kind <> 'receipt' "
         "AND (m.id IS NULL OR d.issued_on < m.signed_on OR d.issued_on >= coalesce(m.ended_on, 'infinity'))",
     ),
+    (
+        # The newest: all of them would be gigabytes, every ten minutes.
+        "I19 a kept paper that is not what was handed out",
+        "SELECT document_id FROM (SELECT * FROM kept_paper ORDER BY document_id DESC LIMIT 20) k "
+        "WHERE sha256(pdf) <> k.sha256",
+    ),
 )
 
 

@@ -19,7 +19,6 @@ from marketplace.invoices.rules import (
     SERVICES,
     Document,
     Party,
-    net_amounts,
 )
 from marketplace.money import ZERO, Money
 
@@ -95,7 +94,7 @@ def _notes(document: Document) -> list[tuple[str, str]]:
 
 
 def _lines(deal: ET.Element, document: Document) -> None:
-    for number, (line, net) in enumerate(zip(document.lines, net_amounts(document.lines), strict=True), 1):
+    for number, (line, net) in enumerate(zip(document.lines, document.net_amounts, strict=True), 1):
         item = _in(deal, RAM, "IncludedSupplyChainTradeLineItem")
         _text(_in(item, RAM, "AssociatedDocumentLineDocument"), "LineID", str(number))
         _text(_in(item, RAM, "SpecifiedTradeProduct"), "Name", line.text)

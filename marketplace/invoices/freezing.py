@@ -9,8 +9,8 @@ from typing import Any
 from marketplace.invoices.rules import Address, Corrected, Document, Line, Mention, Party
 from marketplace.money import Money
 
-#: Of the kept form. A later form is read beside this one, never in its place: kept texts are not rewritten.
-FORM = 1
+#: Of the kept form. Earlier forms are read beside it: kept texts are not rewritten. Form 1 knew no `credited_before`.
+FORM = 2
 
 
 def to_kept(document: Document) -> dict[str, Any]:
@@ -27,6 +27,7 @@ def to_kept(document: Document) -> dict[str, Any]:
         }
         for line in document.lines
     ]
+    kept["credited_before"] = [[vat_bp, amount.cents] for vat_bp, amount in document.credited_before]
     for name in ("issued_on", "supplied_on", "supplied_from", "settled_on"):
         kept[name] = kept[name] and kept[name].isoformat()
     if document.corrects is not None:
@@ -36,7 +37,7 @@ def to_kept(document: Document) -> dict[str, Any]:
 
 def from_kept(kept: dict[str, Any]) -> Document:
     """The document that `to_kept` wrote. ValueError for a form that this program does not know."""
-    if kept["form"] != FORM:
+    if kept["form"] not in (1, FORM):
         raise ValueError(f"a document kept in form {kept['form']}")
     corrects = kept["corrects"]
     return Document(
@@ -60,6 +61,7 @@ def from_kept(kept: dict[str, Any]) -> Document:
         corrects=Corrected(corrects["number"], date.fromisoformat(corrects["issued_on"])) if corrects else None,
         reason=kept["reason"],
         is_fictitious=kept["is_fictitious"],
+        credited_before=tuple((vat_bp, Money(cents)) for vat_bp, cents in kept.get("credited_before", ())),
     )
 
 

@@ -66,7 +66,7 @@ class CommissionLine:
 
 def issue_own(session: Session, *, key: str, draft: Draft, now: datetime) -> Issued:
     """The seller's own document, in the seller's own series. The same key again gives the first one."""
-    return _find_by_key(session, key) or _issue(session, key=key, draft=draft, issuer=None, mandate=None, now=now)
+    return find_issued(session, key) or _issue(session, key=key, draft=draft, issuer=None, mandate=None, now=now)
 
 
 def issue_for_seller(session: Session, *, key: str, draft: Draft, issuer: Party, now: datetime) -> Issued:
@@ -75,7 +75,7 @@ def issue_for_seller(session: Session, *, key: str, draft: Draft, issuer: Party,
     An invoice needs the merchant's mandate in force on the day of issue; without one it becomes a receipt, which says
     that it is no invoice (domain I4). The same key again gives the first one, whatever happened to the mandate since.
     """
-    known = _find_by_key(session, key)
+    known = find_issued(session, key)
     if known is not None:
         return known
     mandate = None
@@ -95,7 +95,7 @@ def credit(
     MandateMissing when the invoice was drawn up in the name of a merchant who has no mandate in force today;
     ValueError for a document that is no invoice.
     """
-    known = _find_by_key(session, key)
+    known = find_issued(session, key)
     if known is not None:
         return known
     return _credit(session, key=key, document_id=document_id, credits=credits, reason=reason, now=now)
@@ -192,6 +192,9 @@ def _credit(
             raise MandateMissing()
     lines = _left_of(session, document_id)
     draft = credit_draft(invoice, credits, [left for _, left in lines])
+    before: dict[int, Money] = {}
+    for line, (_, left) in zip(invoice.lines, lines, strict=True):
+        before[line.vat_bp] = before.get(line.vat_bp, ZERO) + line.amount - left
     return _issue(
         session,
         key=key,
@@ -202,6 +205,7 @@ def _credit(
         corrects=row,
         credited=[lines[position][0] for position in sorted(credits)],
         reason=reason,
+        credited_before=tuple(sorted(before.items())),
     )
 
 
@@ -237,9 +241,10 @@ def _issue(
     corrects: IssuedDocument | None = None,
     credited: Sequence[int] = (),
     reason: str = "",
+    credited_before: tuple[tuple[int, Money], ...] = (),
 ) -> Issued:
     series = _lock_series(session, draft, issuer, mandate, local_day(now))
-    known = _find_by_key(session, key)  # somebody may have issued it while we waited for the series
+    known = find_issued(session, key)  # somebody may have issued it while we waited for the series
     if known is not None:
         return known
     ordinal, on = session.execute(
@@ -260,6 +265,7 @@ def _issue(
         on=on,
         corrects=Corrected(corrects.number, corrects.issued_on) if corrects else None,
         reason=reason,
+        credited_before=credited_before,
     )
     token = new_token()
     document_id = session.scalars(
@@ -320,7 +326,8 @@ def _lock_series(
     ).one()
 
 
-def _find_by_key(session: Session, key: str) -> Issued | None:
+def find_issued(session: Session, key: str) -> Issued | None:
+    """The document that was issued under a key."""
     row = session.scalars(select(IssuedDocument).where(IssuedDocument.key == key)).one_or_none()
     return _read(row) if row is not None else None
 

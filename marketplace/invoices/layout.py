@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from marketplace.invoices.rules import CREDIT_NOTE, RECEIPT, Document, Party, net_amounts
+from marketplace.invoices.rules import CREDIT_NOTE, RECEIPT, Document, Party
 from marketplace.invoices.sheet import Sheet, Table
 from marketplace.language import speaking
 from marketplace.web.filters import FIXED, long_day, money
@@ -79,7 +79,6 @@ def _facts(document: Document, words: Mapping[str, str]) -> list[tuple[str, str]
 
 
 def _lines(document: Document, words: Mapping[str, str]) -> Table:
-    nets = net_amounts(document.lines)
     rows = [
         (
             line.text,
@@ -89,7 +88,7 @@ def _lines(document: Document, words: Mapping[str, str]) -> Table:
             money(net),
             money(line.amount),
         )
-        for line, net in zip(document.lines, nets, strict=True)
+        for line, net in zip(document.lines, document.net_amounts, strict=True)
     ]
     return Table(tuple(words[name] for name in ("text", "qty", "unit_price", "rate", "net", "amount")), tuple(rows))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -134,3 +134,19 @@ class IssuedLine(Base):
     #: VAT included.
     amount: Mapped[Money]
     credits_line_id: Mapped[int | None] = mapped_column(ForeignKey("issued_line.id"), index=True)
+
+
+class KeptPaper(Base):
+    """A document's PDF, as it was first handed out: whoever asks later gets the same bytes, for the ten years that
+    invoices are kept (domain I16). Append-only.
+
+    Made when somebody asks, not at the issue: most are never asked for, and the document's text is kept anyway.
+    """
+
+    __tablename__ = "kept_paper"
+    __table_args__ = (CheckConstraint("octet_length(sha256) = 32", name="hash_is_sha256"),)
+
+    document_id: Mapped[int] = mapped_column(ForeignKey("issued_document.id"), primary_key=True, autoincrement=False)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    made_at: Mapped[datetime]
+    pdf: Mapped[bytes] = mapped_column(LargeBinary)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from datetime import datetime
+from threading import BoundedSemaphore
 from typing import Any
 
 from marketplace.errors import GatewayError
@@ -18,9 +19,16 @@ from marketplace.invoices.sheet import Sheet, Table
 #: A page takes a quarter of a second; the interpreter on a busy machine starts within this.
 PATIENCE_S = 30
 
+#: Presses of one process of the house: more would only share the machine's few cores. Whoever finds them busy waits
+#: as long as for a page of any kind, then hears that there is a crowd.
+_PRESSES = BoundedSemaphore(2)
+QUEUE_S = 5
+
 
 def print_in_child(sheet: Sheet, *, issued_at: datetime, xml: bytes | None) -> bytes:
     """The PDF of a sheet (`paper.print_pdf`). GatewayError when the machine is too busy to print now."""
+    if not _PRESSES.acquire(timeout=QUEUE_S):
+        raise GatewayError(f"no press was free within {QUEUE_S} s", permanent=False)
     try:
         done = subprocess.run(  # noqa: S603  # our own module and values, no shell
             [sys.executable, "-m", "marketplace.invoices"],
@@ -33,6 +41,8 @@ def print_in_child(sheet: Sheet, *, issued_at: datetime, xml: bytes | None) -> b
         raise GatewayError(f"nothing printed within {PATIENCE_S} s", permanent=False) from late
     except subprocess.CalledProcessError as broken:
         raise GatewayError(f"the printer ended with {broken.returncode}", permanent=False) from broken
+    finally:
+        _PRESSES.release()
     return done.stdout
 
 

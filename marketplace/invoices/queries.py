@@ -21,7 +21,7 @@ MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
-    """A document in a list; `total` is VAT included, a credit note's positive too."""
+    """A document in a list, as its seller was named on it; `total` is VAT included, a credit note's positive too."""
 
     token: str
     kind: str
@@ -29,6 +29,7 @@ class DocumentRow:
     reference: str
     issued_on: date
     total: Money
+    seller_name: str
 
 
 def get_document(session: Session, *, token: str) -> tuple[Document, datetime]:
@@ -65,6 +66,7 @@ def _rows(session: Session, is_wanted: ColumnElement[bool], most: int) -> Sequen
             IssuedDocument.reference,
             IssuedDocument.issued_on,
             IssuedDocument.total,
+            IssuedDocument.content["seller"]["name"].as_string(),
         )
         .where(is_wanted)
         .order_by(IssuedDocument.issued_on.desc(), IssuedDocument.id.desc())

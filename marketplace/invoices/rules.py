@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
+from itertools import cycle, islice
+from types import MappingProxyType
 
 from marketplace.errors import MarketplaceError
 from marketplace.legal import legal_value
@@ -137,7 +139,8 @@ class Draft:
             raise ValueError("a document without a line")
         if total_of(self.lines) < ZERO:
             raise ValueError("a document of less than nothing: credit an invoice instead")
-        if not self.seller.vat_number and any(line.vat_bp for line in self.lines):
+        # A receipt says what was paid, also where the seller's file lacks the number that its invoice would need.
+        if self.kind != RECEIPT and not self.seller.vat_number and charges_vat(self.lines):
             raise ValueError("a seller without a VAT number charges no VAT")
 
 
@@ -165,6 +168,8 @@ class Document:
     corrects: Corrected | None = None
     reason: str = ""
     is_fictitious: bool = False
+    #: Of a credit note: what earlier ones took from the same invoice at each of its rates, VAT included.
+    credited_before: tuple[tuple[int, Money], ...] = ()
 
     @property
     def total(self) -> Money:
@@ -173,7 +178,12 @@ class Document:
 
     @property
     def vat_totals(self) -> tuple[VatTotal, ...]:
-        return vat_totals(self.lines)
+        return vat_totals(self.lines, dict(self.credited_before))
+
+    @property
+    def net_amounts(self) -> tuple[Money, ...]:
+        """Each line without VAT."""
+        return net_amounts(self.lines, self.vat_totals)
 
     @property
     def base(self) -> Money:
@@ -188,29 +198,41 @@ def total_of(lines: Sequence[Line]) -> Money:
     return Money.total([line.amount for line in lines])
 
 
-def vat_totals(lines: Sequence[Line]) -> tuple[VatTotal, ...]:
+def charges_vat(lines: Sequence[Line]) -> bool:
+    return any(line.vat_bp for line in lines)
+
+
+def vat_totals(lines: Sequence[Line], before: Mapping[int, Money] = MappingProxyType({})) -> tuple[VatTotal, ...]:
     """One per rate, lowest first. VAT is taken out of the rate's whole sum, half-up, and the base is the rest:
-    prices are VAT included, so what the buyer pays is never touched (domain R0.4, mollie.md 6)."""
+    prices are VAT included, so what the buyer pays is never touched (domain R0.4, mollie.md 6).
+
+    With `before`, what earlier credits took at each rate, VAT is reckoned on the sum so far: credits in small steps
+    give back no cent more VAT than one whole.
+    """
     found = []
     for vat_bp in sorted({line.vat_bp for line in lines}):
         total = total_of([line for line in lines if line.vat_bp == vat_bp])
-        vat = vat_in(total, vat_bp)
+        taken = before.get(vat_bp, ZERO)
+        vat = vat_in(taken + total, vat_bp) - vat_in(taken, vat_bp)
         found.append(VatTotal(vat_bp, total - vat, vat, total))
     return tuple(found)
 
 
-def net_amounts(lines: Sequence[Line]) -> tuple[Money, ...]:
-    """Each line without VAT; those of one rate sum exactly to that rate's base.
+def net_amounts(lines: Sequence[Line], totals: Sequence[VatTotal]) -> tuple[Money, ...]:
+    """Each line without VAT; those of one rate sum exactly to that rate's base in `totals`.
 
-    Rounded down, then the cents left over go to the largest remainders, ties to the first line.
+    Rounded to the cent, then the cents that lack or are too many go to the lines whose rounding was furthest off that
+    way, ties to the first line.
     """
     nets = [Fraction(line.amount.cents * 10_000, 10_000 + line.vat_bp) for line in lines]
     cents = [net.numerator // net.denominator for net in nets]
-    for total in vat_totals(lines):
+    for total in totals:
         same = [i for i, line in enumerate(lines) if line.vat_bp == total.vat_bp]
         left = total.base.cents - sum(cents[i] for i in same)
-        for i in sorted(same, key=lambda i: (cents[i] - nets[i], i))[:left]:
-            cents[i] += 1
+        # Reckoned on the sum so far, a base can lie a cent below all that was rounded down.
+        step = 1 if left > 0 else -1
+        for i in islice(cycle(sorted(same, key=lambda i: (step * (cents[i] - nets[i]), i))), abs(left)):
+            cents[i] += step
     return tuple(Money(value) for value in cents)
 
 
@@ -223,7 +245,7 @@ def mentions_for(draft: Draft, *, issuer: Party | None, on: date) -> tuple[Menti
     if draft.kind != RECEIPT and issuer is not None:
         text = legal_value("invoice.mandate_mention", on).value
         said.append(Mention("mandate", text.format(issuer=issuer.name, seller=draft.seller.name)))
-    if not draft.seller.vat_number:
+    if not draft.seller.vat_number and not charges_vat(draft.lines):
         said.append(Mention("franchise", legal_value("vat.franchise_mention", on).value))
     if draft.kind != RECEIPT and draft.buyer.is_professional:
         # Subjects as French invoices between firms name them: PMD penalties, PMT indemnity, AAB discount. The public
@@ -247,6 +269,7 @@ def issued(
     on: date,
     corrects: Corrected | None = None,
     reason: str = "",
+    credited_before: tuple[tuple[int, Money], ...] = (),
 ) -> Document:
     """The draft, frozen on its day under its number, with its mentions."""
     return Document(
@@ -267,6 +290,7 @@ def issued(
         corrects=corrects,
         reason=reason,
         is_fictitious=draft.is_fictitious,
+        credited_before=credited_before,
     )
 
 

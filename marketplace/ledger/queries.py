@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -89,3 +89,32 @@ def journal(session: Session, *, from_on: date, until_on: date) -> Iterator[Jour
     )
     for line in session.execute(lines):
         yield JournalLine(*line)
+
+
+def moves_of(session: Session, *, account: str, from_on: date, until_on: date) -> list[tuple[str, str, Money]]:
+    """What moved one account in the days from `from_on` until before `until_on`: (kind, id, amount) of each posting.
+
+    Kind and id are the two words of its key ("refund:12"). Sealed postings only, in the order of their numbers.
+    """
+    rows = session.execute(
+        select(Posting.key, Entry.amount)
+        .join(Seal, Seal.posting_id == Posting.id)
+        .join(Entry, Entry.posting_id == Posting.id)
+        .where(Entry.account == account, Seal.booked_on >= from_on, Seal.booked_on < until_on)
+        .order_by(Seal.number, Entry.id)
+    )
+    moves = []
+    for key, amount in rows:
+        kind, _, row_id = key.partition(":")
+        moves.append((kind, row_id, amount))
+    return moves
+
+
+def closed_months(session: Session) -> list[date]:
+    """The first days of the months that are closed: nothing is booked into them any more."""
+    return list(session.scalars(select(Closing.from_on).where(Closing.period == "month").order_by(Closing.from_on)))
+
+
+def month_after(month: date) -> date:
+    """The first day of the next month."""
+    return (month.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -44,6 +44,11 @@ def long_day(value: date) -> str:
     return f"1er{text[1:]}" if value.day == 1 else text
 
 
+def month(value: date) -> str:
+    """novembre 2026."""
+    return format_date(value, "MMMM y", locale="en_GB" if current_language() == "en" else "fr")
+
+
 def hour(value: datetime) -> str:
     """17 h, 17 h 30; in English 17:30."""
     local = value.astimezone(TOWN_ZONE)
@@ -108,5 +113,5 @@ def slug(name: str) -> str:
 
 def init(app: Flask) -> None:
     app.add_template_global(colourway_for)
-    for filter_ in (money, day, long_day, hour, when, slot, code_pairs, percent, permille, km, phone, slug):
+    for filter_ in (money, day, long_day, month, hour, when, slot, code_pairs, percent, permille, km, phone, slug):
         app.add_template_filter(filter_)

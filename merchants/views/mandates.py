@@ -132,7 +132,8 @@ def _own(session: Session, merchant_id: int) -> SellerFile:
     return seller
 
 
-def _terms(seller: SellerFile, *, is_exempt: bool) -> str:
+def _terms(seller: SellerFile, *, is_exempt: bool | None) -> str:
+    """The words; without `is_exempt`, which is said when signing, those to read before."""
     return render_template(
         "merchants/counter/mandate_terms.txt",
         seller=seller.as_party,
@@ -167,9 +168,7 @@ def _page(
         "merchants/counter/mandate.html",
         seller=seller,
         standing=standing,
-        terms=standing.terms
-        if standing.state == "in_force" and standing.terms
-        else _terms(seller, is_exempt=seller.is_vat_exempt),
+        terms=standing.terms if standing.state == "in_force" and standing.terms else _terms(seller, is_exempt=None),
         vat_number=vat_number_of(seller.siren),
         tomorrow=today + timedelta(days=1),
         codes=codes or {},

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from basket import orders, reservations
+from basket.documents.models import CommissionPart, CommissionRun
 from basket.handlers import let_unpaid_orders_lapse
 from basket.models import Reservation
 from marketplace.clock import local_day
@@ -680,6 +681,7 @@ def _coordinator_plans(crawl: Crawl, round_id: int) -> None:
     crawl.visit(treasurer, "/tresorerie", "treasury")
     _commissions(crawl, treasurer)
     crawl.visit(treasurer, "/tresorerie/ecarts", "differences")
+    _commission_runs(crawl, treasurer)
     crawl.visit(who, page, "round: open")
     crawl.wander(who, "/tournees", within=ROOMS)
     crawl.send(who, f"{page}/fermer", {}, "round: closed")
@@ -692,6 +694,21 @@ def _coordinator_plans(crawl: Crawl, round_id: int) -> None:
     crawl.visit(who, page, "round: planned")
     crawl.visit(who, f"{page}/feuille", "round: sheet")
     crawl.send(who, f"{page}/confier", {}, "round: handed out")
+
+
+def _commission_runs(crawl: Crawl, treasurer: Visitor) -> None:
+    """Commission invoices before any month is over, and of a month with an invoice at each stage."""
+    crawl.visit(treasurer, "/tresorerie/commissions", "commission: no month is over")
+    crawl.refused(treasurer, "/tresorerie/commissions/2026-11/lancer", {}, "commission: a month that is not over")
+    with crawl.town.hall.database.transaction() as session:
+        parties = [f"merchant:{key}" for key in session.scalars(select(Merchant.key).order_by(Merchant.key).limit(3))]
+        session.add(CommissionRun(month=date(2020, 1, 1), started_at=crawl.town.clock.now(), started_by="test"))
+        session.flush()
+        for party, state in zip(parties, ("planned", "issued", "stuck"), strict=True):
+            part = CommissionPart(month=date(2020, 1, 1), party=party, amount=Money(123_456), lines=[], state=state)
+            session.add(part)
+    crawl.visit(treasurer, "/tresorerie/commissions", "commission: a month under way")
+    crawl.visit(treasurer, "/tresorerie/commissions/2020-01", "commission: one month")
 
 
 def _courier_rides(crawl: Crawl) -> None:

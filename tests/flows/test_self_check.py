@@ -8,12 +8,14 @@ import pytest
 from sqlalchemy import text
 
 import basket.checks
+import basket.documents.checks
 import marketplace.payments.checks
 import merchants.checks
 from basket import orders, reservations
 from basket.models import Reservation
-from marketplace.clock import FixedClock
+from marketplace.clock import FixedClock, local_day
 from marketplace.hall import Hall
+from marketplace.invoices.mandates import sign_mandate
 from marketplace.ledger.proof import WAITING
 from marketplace.ledger.sealing import seal
 from marketplace.payments import service as payments
@@ -67,6 +69,24 @@ FAULTS: dict[str, tuple[str, ...]] = {
     ),
     "I16 a move that the state table does not have": (
         "UPDATE order_event SET to_state = 'completed' WHERE event = 'confirm' AND sub_order_id IS NULL",
+    ),
+    "I19 goods that were handed over, without a document": (
+        "UPDATE issued_document SET key = 'x' || key WHERE key LIKE 'sale:%'",
+    ),
+    "I19 a delivery without a document": ("UPDATE issued_document SET key = 'x' || key WHERE key LIKE 'delivery:%'",),
+    "I19 an invoiced sale whose documents are not what was paid less what was given back": (
+        "UPDATE issued_document SET total = total - 1 WHERE key LIKE 'sale:%' AND kind = 'invoice'",
+    ),
+    "I19 an invoiced delivery whose documents are not what was paid less what was given back": (
+        "UPDATE issued_document SET total = total - 1 WHERE key LIKE 'delivery:%'",
+    ),
+    "I19 a run of commission invoices that is not the book's commission of its month": (
+        "INSERT INTO commission_run (month, started_at, started_by) VALUES ('2026-11-01', now(), 'test')",
+    ),
+    "I19 a commission invoice that is not its merchant's part": (
+        "INSERT INTO commission_run (month, started_at, started_by) VALUES ('2026-11-01', now(), 'test')",
+        "INSERT INTO commission_part (month, party, amount, lines, state)"
+        " VALUES ('2026-11-01', 'merchant:cave', 96, '[]', 'issued')",
     ),
     "I04 two open attempts for one reference": (
         "DROP INDEX uq_payment_one_open_per_reference",
@@ -156,7 +176,12 @@ FAULTS: dict[str, tuple[str, ...]] = {
 
 
 def test_every_rule_has_its_fault() -> None:
-    rules = (*basket.checks.RULES, *merchants.checks.RULES, *marketplace.payments.checks.RULES)
+    rules = (
+        *basket.checks.RULES,
+        *basket.documents.checks.RULES,
+        *merchants.checks.RULES,
+        *marketplace.payments.checks.RULES,
+    )
     waiting = {f"I08 {name}" for name, _ in WAITING}
     assert {name for name, _ in rules} | waiting <= FAULTS.keys()
 
@@ -172,6 +197,9 @@ def house(hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock) -> Hall:
     clock.advance(timedelta(minutes=16))
     with hall.database.transaction() as session:
         orders.lapse(session, order_id=late.order_id, now=clock.now())
+    with hall.database.transaction() as session:
+        day = local_day(clock.now())
+        sign_mandate(session, seller="merchant:cave", signed_on=day, signed_by="Rose Breuil", now=clock.now())
     brought = place(hall.database, town, ("F2", "C1"), clock=clock)
     pay(hall, sandbox, brought)
     with hall.database.transaction() as session:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.invoices.checks import RULES, broken_rules
 from marketplace.invoices.issuing import credit, issue_for_seller
+from marketplace.invoices.keeping import keep_paper
 from marketplace.invoices.mandates import sign_mandate
 from marketplace.money import Money
 from tests.marketplace.invoices.cast import ASSOCIATION, CHEESE, NOW, TODAY, sale
@@ -25,6 +26,7 @@ FAULTS = {
     "I19 a credit note on lines that are not its invoice's": (
         "UPDATE issued_line SET credits_line_id = 4 WHERE credits_line_id IS NOT NULL"
     ),
+    "I19 a kept paper that is not what was handed out": "UPDATE kept_paper SET pdf = 'another'",
     "I19 a document in a merchant's name without a mandate in force": (
         "UPDATE invoicing_mandate SET ended_on = signed_on"
     ),
@@ -40,6 +42,7 @@ def test_the_fault_is_found(session: Session, rule: str) -> None:
     sign_mandate(session, seller=CHEESE.key, signed_on=TODAY, signed_by="Rose Breuil", now=NOW)
     one, _ = (issue_for_seller(session, key=f"s:{n}", draft=sale(), issuer=ASSOCIATION, now=NOW) for n in range(2))
     credit(session, key="c", document_id=one.id, credits={0: Money(705)}, reason="Rendu", now=NOW)
+    keep_paper(session, token=one.token, pdf=b"%PDF", now=NOW)
     assert list(broken_rules(session)) == []
     # Rows are known by their numbers from one: the tests' database restarts them, a rolled back test does not.
     first = session.execute(text("SELECT min(id) FROM issued_line")).scalar_one()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from io import BytesIO
+from threading import BoundedSemaphore
 from urllib.parse import unquote
 
 import pytest
@@ -14,6 +16,7 @@ from sqlalchemy import select
 
 from marketplace.accounts.models import SignIn, User
 from marketplace.hall import Hall
+from marketplace.invoices import printing, views
 from marketplace.invoices.issuing import CommissionLine, Issued, issue_commission_invoice, issue_for_seller
 from marketplace.invoices.mandates import sign_mandate
 from marketplace.money import Money
@@ -112,3 +115,33 @@ def test_a_shopkeeper_finds_their_own_papers_and_no_others(shopkeeper: FlaskClie
     with hall.database.transaction() as session:
         sign_mandate(session, seller=CHEESE.key, signed_on=TODAY, signed_by="Rose Breuil", now=NOW)
     assert "Depuis votre mandat du 24 novembre 2026, nous" in shopkeeper.get("/boutique/factures").text
+
+
+def test_a_paper_is_printed_once_and_stays_the_same(
+    client: FlaskClient, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/documents/{_sell(hall).token}/pdf"
+    first = client.get(address)
+    monkeypatch.setattr(printing.sys, "executable", "/nowhere/python")
+    again = client.get(address)
+    assert (again.status_code, again.data) == (200, first.data)
+    assert again.headers["ETag"] == f'"{sha256(first.data).hexdigest()}"'
+
+
+def test_whoever_finds_every_press_busy_hears_of_a_crowd(
+    client: FlaskClient, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(printing, "_PRESSES", BoundedSemaphore(1))
+    monkeypatch.setattr(printing, "QUEUE_S", 0)
+    address = f"/documents/{_sell(hall).token}/pdf"
+    with printing._PRESSES:
+        assert client.get(address).status_code == 503
+    assert client.get(address).status_code == 200
+
+
+def test_a_machine_that_asks_for_every_paper_is_slowed_down(
+    client: FlaskClient, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "PRINTED_MOST", "1 per minute")
+    first, second = (f"/documents/{_sell(hall, key).token}/pdf" for key in ("one", "two"))
+    assert [client.get(address).status_code for address in (first, first, second)] == [200, 200, 429]

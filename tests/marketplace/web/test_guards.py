@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from itertools import count, product
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -18,6 +19,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from basket import orders
+from basket.documents.models import CommissionRun
 from basket.models import Basket, Checkout, SubOrder
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.people import grant_role, open_account
@@ -80,6 +82,7 @@ DOORS = {
         treasury.home treasury.differences treasury.settle
         commissions.home commissions.show commissions.change
         accounting.fec accounting.home accounting.journal dac7.home dac7.table
+        commission_runs.home commission_runs.show commission_runs.start
     """,
     "_staff": "connections.home attention.home attention.refund_again",
     "role_courier": "courier.absent courier.again courier.collect courier.deliver courier.home courier.stop",
@@ -98,6 +101,7 @@ WITHOUT_TOKEN = {"payments.notice", *(endpoint for endpoint in WHO if endpoint.s
 FORMS: dict[str, dict[str, str]] = {
     "accounts.sign_in_submit": {"email": EMAIL, "password": PASSWORD, "next": "/espace"},
     "accounts.sign_out": {},
+    "commission_runs.start": {},
     "basket.add": {"variant_id": "1", "qty": "1", "back": "/panier"},
     "basket.change": {"qty": "1", "step": "0", "remove": "0"},
     "basket.go_on": {},
@@ -241,6 +245,7 @@ class People:
                 "round_id": town.round_id,
                 "zone_id": session.scalars(select(Zone.id)).one(),
                 "stop_id": 1,
+                "month": "2026-10",
                 "merchant_id": session.scalars(select(Shop.merchant_id).where(Shop.slug == "cave")).one(),
                 "sub_order_id": session.scalars(select(SubOrder.id).where(SubOrder.shop_id == shop_id)).one(),
                 "period": "2026-11",
@@ -252,6 +257,7 @@ class People:
                 "token": placed.token,
             }
             self._tracking_token = session.scalars(select(Booking.token)).one()
+            session.add(CommissionRun(month=date(2026, 10, 1), started_at=now, started_by="test"))
             receipt = sale(kind=RECEIPT)
             self._document_token = issue_own(session, key="guards", draft=receipt, now=now).token
         # The bookshop's till opens again: only then has the visitor's basket something to order.

@@ -1,0 +1,192 @@
+"""Commission by the month: what the closed book says that each merchant owes, invoiced once (domain I10).
+
+A month is taken when the ledger has closed it: nothing is booked into it any more, so its invoices can be written in
+any order, by any number of jobs, and begun again where they were broken off.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, aliased
+
+from basket.documents.models import CommissionPart, CommissionRun
+from basket.models import Order, OrderRefund, SubOrder
+from marketplace.errors import MarketplaceError
+from marketplace.invoices.issuing import CommissionLine, issue_commission_invoice
+from marketplace.invoices.rules import CreditTooLarge, Party
+from marketplace.jobs import publish, without_job
+from marketplace.ledger import accounts
+from marketplace.ledger.queries import closed_months, month_after, moves_of
+from marketplace.money import ZERO, Money
+from marketplace.payments.models import Refund
+from merchants.sellers import seller_by_key
+
+#: What of a refund's life moves commission: asked for, and undone where it failed.
+_OF_REFUNDS = ("refund", "failed", "canceled")
+
+
+class MonthNotClosed(MarketplaceError):
+    """The book of the month is still open: its commission may change."""
+
+    code = "month_not_closed"
+    status = 409
+
+
+class CommissionUnexplained(MarketplaceError):
+    """The book holds commission (`cents`) of the month that no sale and no refund explains: nothing is invoiced."""
+
+    code = "commission_unexplained"
+    status = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Commission:
+    """A month's commission by merchant and order, VAT included; with `unexplained` it is the book's, to the cent."""
+
+    by_party: Mapping[str, Mapping[str, Money]]
+    unexplained: Money
+
+    @property
+    def total(self) -> Money:
+        return self.unexplained + Money.total([self.of(party) for party in self.by_party])
+
+    def of(self, party: str) -> Money:
+        return Money.total(list(self.by_party[party].values()))
+
+
+def commission_of(session: Session, month: date) -> Commission:
+    """What the book says of a month (`month` is its first day): earned at the sale, less what refunds gave back."""
+    by_party: defaultdict[str, defaultdict[str, Money]] = defaultdict(lambda: defaultdict(lambda: ZERO))
+    unexplained = ZERO
+    moves = moves_of(session, account=accounts.COMMISSION, from_on=month, until_on=month_after(month))
+    sold = _sold(session, [int(row_id) for kind, row_id, _ in moves if kind == "allocated"])
+    refunded = _refunded(session, [int(row_id) for kind, row_id, _ in moves if kind in _OF_REFUNDS])
+    for kind, row_id, amount in moves:
+        earned = -amount  # the association's income is a credit
+        if kind == "allocated":
+            parts = sold.get(int(row_id), [])
+        elif kind in _OF_REFUNDS and int(row_id) in refunded:
+            party, code = refunded[int(row_id)]
+            parts = [(party, code, earned)]
+        else:
+            parts = []
+        for party, code, commission in parts:
+            by_party[party][code] += commission
+        unexplained += earned - Money.total([commission for *_, commission in parts])
+    return Commission(by_party, unexplained)
+
+
+def _sold(session: Session, payment_ids: Sequence[int]) -> dict[int, list[tuple[str, str, Money]]]:
+    """By payment: (party, order's code, commission) of each part."""
+    found: defaultdict[int, list[tuple[str, str, Money]]] = defaultdict(list)
+    for payment_id, party, code, commission in session.execute(
+        select(Order.payment_id, SubOrder.party, Order.code, SubOrder.commission)
+        .join(SubOrder, SubOrder.order_id == Order.id)
+        .where(Order.payment_id.in_(payment_ids))
+        .order_by(SubOrder.id)
+    ):
+        assert payment_id is not None, "asked for by payment"
+        found[payment_id].append((party, code, commission))
+    return found
+
+
+def _refunded(session: Session, refund_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """By refund: (party, order's code). One that was sent again is its first one's."""
+    root = select(Refund.id.label("id"), Refund.id.label("root_id")).where(Refund.id.in_(refund_ids))
+    chain = root.cte("chain", recursive=True)
+    earlier = aliased(Refund)
+    chain = chain.union_all(select(chain.c.id, earlier.id).join(earlier, earlier.followed_by_id == chain.c.root_id))
+    rows = session.execute(
+        select(chain.c.id, SubOrder.party, Order.code)
+        .join(OrderRefund, OrderRefund.refund_id == chain.c.root_id)
+        .join(SubOrder, SubOrder.id == OrderRefund.sub_order_id)
+        .join(Order, Order.id == OrderRefund.order_id)
+    )
+    return {row.id: (row.party, row.code) for row in rows}
+
+
+def start_run(session: Session, *, month: date, actor: str, now: datetime) -> None:
+    """The invoices of a closed month are planned and their jobs written; a run that was broken off goes on.
+
+    Harmless to repeat: a month is planned once. MonthNotClosed; CommissionUnexplained, and nothing is planned.
+    """
+    if month not in closed_months(session):
+        raise MonthNotClosed()
+    is_new = session.scalar(
+        insert(CommissionRun)
+        .values(month=month, started_at=now, started_by=actor)
+        .on_conflict_do_nothing()
+        .returning(CommissionRun.month)
+    )
+    if is_new is not None:
+        commission = commission_of(session, month)
+        if commission.unexplained:
+            raise CommissionUnexplained(cents=commission.unexplained.cents)
+        session.add_all(
+            CommissionPart(
+                month=month,
+                party=party,
+                amount=commission.of(party),
+                lines=[[code, amount.cents] for code, amount in sorted(orders.items()) if amount],
+                state="planned",
+            )
+            for party, orders in sorted(commission.by_party.items())
+            if commission.of(party)
+        )
+        session.flush()
+    planned = session.scalars(
+        select(CommissionPart.id)
+        .where(CommissionPart.month == month, CommissionPart.state == "planned")
+        .order_by(CommissionPart.id)
+    ).all()
+    for part_id in without_job(session, "commission.due", "part_id", planned):
+        publish(session, "commission.due", part_id=part_id)
+
+
+def issue_part(
+    session: Session,
+    *,
+    part_id: int,
+    association: Party,
+    words: Mapping[str, str],
+    is_fictitious: bool,
+    now: datetime,
+) -> None:
+    """A merchant's invoice of the month, or credit notes where it is owed something; harmless to repeat."""
+    part = session.get_one(CommissionPart, part_id, with_for_update=True, populate_existing=True)
+    if part.state != "planned":
+        return
+    merchant = seller_by_key(session, part.party.removeprefix(accounts.merchant(""))).as_party
+    try:
+        with session.begin_nested():
+            issue_commission_invoice(
+                session,
+                association=association,
+                merchant=merchant,
+                month=part.month,
+                lines=[
+                    CommissionLine(words["commission"] % {"code": code}, Money(cents), code)
+                    for code, cents in part.lines
+                ],
+                reason=words["commission_back"],
+                now=now,
+                is_fictitious=is_fictitious,
+            )
+    except CreditTooLarge:
+        part.state, part.done_at = "stuck", now
+        return
+    part.state, part.done_at = "issued", now
+    publish(session, "commission.issued", part_id=part_id)
+
+
+def months_to_run(session: Session) -> list[date]:
+    """Closed months whose commission nobody has begun to invoice, or whose run was broken off, oldest first."""
+    begun = set(session.scalars(select(CommissionRun.month)))
+    open_again = set(session.scalars(select(CommissionPart.month).where(CommissionPart.state == "planned")))
+    return sorted((set(closed_months(session)) - begun) | open_again)

@@ -1,0 +1,62 @@
+"""Which document reckons with which refund, and the monthly runs of commission invoices."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from marketplace.db import Base, Id, Key
+from marketplace.money import Money
+
+
+class DocumentedRefund(Base):
+    """The document that reckons with a refund: the one issued after it, or the credit note that tells of it.
+
+    `part` is goods or delivery: two sellers, two documents. Written once, with the document.
+    """
+
+    __tablename__ = "documented_refund"
+    __table_args__ = (CheckConstraint("part IN ('goods', 'delivery')", name="part_known"),)
+
+    order_refund_id: Mapped[int] = mapped_column(ForeignKey("order_refund.id"), primary_key=True)
+    part: Mapped[Key] = mapped_column(primary_key=True)
+    document_id: Mapped[int] = mapped_column(ForeignKey("issued_document.id"), index=True)
+
+
+class CommissionRun(Base):
+    """The invoices of one closed month's commission; a month has one run, ever. `month` is its first day."""
+
+    __tablename__ = "commission_run"
+    __table_args__ = (CheckConstraint("extract(day FROM month) = 1", name="month_is_its_first_day"),)
+
+    month: Mapped[date] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    started_by: Mapped[str]
+
+
+class CommissionPart(Base):
+    """One merchant's part of a run: what the closed book says, frozen at the start, and how far its invoice is.
+
+    `amount` is VAT included; negative where the month gave back more than it earned. `state`: planned, issued, or
+    stuck, where more would be credited than was ever invoiced: a person decides.
+    """
+
+    __tablename__ = "commission_part"
+    __table_args__ = (
+        UniqueConstraint("month", "party"),
+        CheckConstraint("amount <> 0", name="amount_not_zero"),
+        CheckConstraint("state IN ('planned', 'issued', 'stuck')", name="state_known"),
+    )
+
+    id: Mapped[Id]
+    month: Mapped[date] = mapped_column(ForeignKey("commission_run.month"))
+    party: Mapped[str]
+    amount: Mapped[Money]
+    #: [[the order's code, cents], …]; they sum to `amount`.
+    lines: Mapped[list[Any]] = mapped_column(JSONB)
+    state: Mapped[Key]
+    done_at: Mapped[datetime | None]

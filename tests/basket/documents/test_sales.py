@@ -1,0 +1,275 @@
+"""What is handed over gets its papers, once; what is given back is told by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from selectolax.lexbor import LexborHTMLParser
+from sqlalchemy import func, select, text
+
+from basket import orders, shortages
+from basket.documents import handlers
+from basket.documents.models import DocumentedRefund
+from basket.giving_back import Returned, give_back, lines_of
+from basket.models import Order, OrderLine, OrderRefund, SubOrder
+from marketplace.app import create_app
+from marketplace.clock import FixedClock, local_day
+from marketplace.hall import Hall
+from marketplace.invoices.freezing import from_kept
+from marketplace.invoices.mandates import end_mandate, sign_mandate
+from marketplace.invoices.models import IssuedDocument
+from marketplace.invoices.rules import Document
+from marketplace.money import Money
+from tests.sandbox_server import Sandbox, running_sandbox
+from tests.walk import Town, pay, place, register_merchants, work
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """One sandbox for all tests here."""
+    with running_sandbox() as sandbox:
+        register_merchants(sandbox)
+        yield sandbox
+
+
+def _sign(hall: Hall, slug: str) -> None:
+    with hall.database.transaction() as session:
+        now = hall.clock.now()
+        sign_mandate(session, seller=f"merchant:{slug}", signed_on=local_day(now), signed_by="Rose Breuil", now=now)
+
+
+def _bring(hall: Hall, placed: orders.PlacedOrder, *slugs: str) -> None:
+    with hall.database.transaction() as session:
+        now = hall.clock.now()
+        orders.mark_travelling(session, code=placed.code, shop_slugs=frozenset(slugs), actor="courier", now=now)
+        orders.mark_delivered(session, code=placed.code, actor="courier", now=now)
+    work(hall)
+
+
+def _give_back(hall: Hall, placed: orders.PlacedOrder, cents: int, *, liable: str = "merchant", fee: int = 0) -> int:
+    """So many cents of the order's first line go back after the hand-over, and of the fee; the refund's id."""
+    with hall.database.transaction() as session:
+        order = session.get_one(Order, placed.order_id, with_for_update=True)
+        part = session.scalars(select(SubOrder).where(SubOrder.order_id == order.id).order_by(SubOrder.id)).first()
+        assert part is not None
+        given = give_back(
+            session,
+            order,
+            part,
+            reason="complaint",
+            liable=liable,
+            returned=[Returned(lines_of(session, part.id)[0].id, 0, Money(cents))],
+            delivery=Money(fee),
+            actor="treasurer",
+            now=hall.clock.now(),
+        )
+        refund_id = given.id
+    work(hall)
+    return refund_id
+
+
+def _papers(hall: Hall) -> list[Document]:
+    """All that was issued, in order."""
+    with hall.database.reading() as session:
+        return [from_kept(kept) for kept in session.scalars(select(IssuedDocument.content).order_by(IssuedDocument.id))]
+
+
+def _told(papers: list[Document]) -> list[tuple[str, str, str]]:
+    return sorted((paper.seller.name, paper.number, str(paper.total)) for paper in papers)
+
+
+def test_each_seller_gets_its_own_paper_when_the_goods_are_handed_over(
+    hall: Hall, town: Town, sandbox: Sandbox
+) -> None:
+    """The cheese shop has signed, the wine shop has not; the round is the association's own sale."""
+    _sign(hall, "fromagerie")
+    placed = place(hall.database, town, ("F1", "C1"), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    assert _papers(hall) == []
+    _bring(hall, placed, "fromagerie", "cave")
+    papers = _papers(hall)
+    assert _told(papers) == [
+        ("Les Halles d’Angoulême", "F2026-00001", "4.50"),
+        ("SARL Cave du Minage", "R2026-00001", "12.00"),
+        ("SARL Fromagerie des Halles", "M1-F2026-00001", "9.96"),
+    ]
+    invoice = next(paper for paper in papers if paper.number == "M1-F2026-00001")
+    assert invoice.issuer is not None
+    assert (invoice.issuer.siren, invoice.reference, invoice.is_fictitious) == ("000000018", placed.code, True)
+    assert (invoice.buyer.name, invoice.buyer.address and invoice.buyer.address.city) == ("Jeanne Martin", "Angoulême")
+    assert [(line.text, line.qty, str(line.unit_price), line.vat_bp) for line in invoice.lines] == [
+        ("Tomme fermière", 1, "9.96", 550)
+    ]
+    assert invoice.seller.vat_number == "FR15000000001"
+    fee = next(paper for paper in papers if paper.number == "F2026-00001")
+    assert [(total.vat_bp, str(total.base), str(total.vat)) for total in fee.vat_totals] == [(2000, "3.75", "0.75")]
+
+
+def test_however_often_it_is_told_there_is_one_paper(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    _bring(hall, placed, "cave")
+    with hall.database.reading() as session:
+        part_id = session.scalars(select(SubOrder.id)).one()
+    for _ in range(2):
+        with create_app(hall).app_context():
+            handlers.document_sale(hall, part_id)
+            handlers.document_delivery(hall, part_id)
+    assert [paper.number for paper in _papers(hall)] == ["R2026-00001", "F2026-00001"]
+
+
+def test_what_was_handed_over_without_a_job_is_found_again(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    with hall.database.transaction() as session:
+        now = hall.clock.now()
+        orders.mark_travelling(session, code=placed.code, shop_slugs=frozenset({"cave"}), actor="courier", now=now)
+        orders.mark_delivered(session, code=placed.code, actor="courier", now=now)
+        session.execute(text("DELETE FROM procrastinate_jobs WHERE task_name LIKE 'basket.documents.%'"))
+    handlers.document_what_was_missed(hall)
+    handlers.document_what_was_missed(hall)
+    with hall.database.reading() as session:
+        waiting = (
+            "SELECT count(*) FROM procrastinate_jobs WHERE task_name LIKE 'basket.documents.%' AND status = 'todo'"
+        )
+        assert session.scalar(text(waiting)) == 2
+    work(hall)
+    assert len(_papers(hall)) == 2
+
+
+def test_what_is_missing_before_the_hand_over_is_not_on_the_invoice(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    _sign(hall, "librairie")
+    placed = place(hall.database, town, ("L1", "L1", "L2"), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    with hall.database.transaction() as session:
+        part = session.scalars(select(SubOrder)).one()
+        lines = {row.reference: row.id for row in session.execute(select(OrderLine.reference, OrderLine.id))}
+        shortages.report_shortage(
+            session,
+            sub_order_id=part.id,
+            shop_ids=frozenset({part.shop_id}),
+            available={lines["L1"]: 1, lines["L2"]: 0},
+            actor="member:1",
+            now=hall.clock.now(),
+        )
+    work(hall)
+    assert _papers(hall) == []
+    _bring(hall, placed, "librairie")
+    invoice = next(paper for paper in _papers(hall) if paper.number.startswith("M1"))
+    assert [(line.qty, str(line.amount)) for line in invoice.lines] == [(1, "18.00")]
+    with hall.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(DocumentedRefund)) == 1
+
+
+def test_credits_in_small_steps_give_back_the_vat_of_the_whole(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    """12.00 of wine hold 2.00 of VAT, given back at once or in four steps."""
+    _sign(hall, "cave")
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    _bring(hall, placed, "cave")
+    for cents in (333, 333, 333, 201):
+        _give_back(hall, placed, cents)
+    notes = [paper for paper in _papers(hall) if paper.kind == "credit_note"]
+    assert [str(note.vat) for note in notes] == ["0.56", "0.55", "0.56", "0.33"]
+    assert str(Money.total([note.vat for note in notes])) == "2.00"
+    assert [note.number for note in notes] == [f"M1-A2026-0000{n}" for n in (1, 2, 3, 4)]
+
+
+def test_the_order_page_leads_to_its_papers(hall: Hall, town: Town, sandbox: Sandbox, client: FlaskClient) -> None:
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    page = f"/commande/{placed.code}/{placed.token}"
+    assert "Vous les trouverez ici quand la commande vous aura été remise." in client.get(page).text
+    _bring(hall, placed, "cave")
+    main = LexborHTMLParser(client.get(page).text).css_first("main")
+    assert main is not None
+    links = {
+        " ".join(link.text().split()): link.attributes["href"] or "" for link in main.css("a[href^='/documents/']")
+    }
+    assert links.keys() == {"Reçu R2026-00001", "Facture F2026-00001"}
+    assert "Pour une facture, demandez-la à la boutique." in main.text()
+    assert "Rouge des coteaux" in client.get(links["Reçu R2026-00001"]).text
+
+
+def test_a_refund_that_the_provider_refuses_leaves_its_credit_note(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    """The sale is undone, and the money is still owed: sending it again makes no second note."""
+    _sign(hall, "cave")
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    _bring(hall, placed, "cave")
+    refund_id = _give_back(hall, placed, 200)
+    with hall.database.transaction() as session:
+        refund = session.get_one(OrderRefund, refund_id).refund_id
+        session.execute(text("UPDATE refund SET state = 'pending' WHERE id = :id"), {"id": refund})
+    with create_app(hall).app_context():
+        handlers.credit_refund(hall, refund_id)
+    notes = [paper for paper in _papers(hall) if paper.kind == "credit_note"]
+    assert [(note.number, str(note.total), note.reason) for note in notes] == [
+        ("M1-A2026-00001", "2.00", "Réclamation")
+    ]
+
+
+def test_the_delivery_that_goes_back_is_credited_by_the_association(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    _bring(hall, placed, "cave")
+    _give_back(hall, placed, 200, fee=150)
+    (note,) = [paper for paper in _papers(hall) if paper.kind == "credit_note"]
+    assert (note.number, str(note.total), note.corrects and note.corrects.number) == (
+        "A2026-00001",
+        "1.50",
+        "F2026-00001",
+    )
+
+
+def test_what_the_association_gives_is_no_credit_of_the_merchant(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    _sign(hall, "cave")
+    placed = place(hall.database, town, ("C1",) * 2, clock=hall.clock)
+    pay(hall, sandbox, placed)
+    _bring(hall, placed, "cave")
+    _give_back(hall, placed, 200, liable="association")
+    assert [paper.kind for paper in _papers(hall)] == ["invoice", "invoice"]
+    _give_back(hall, placed, 200, liable="shared")
+    (note,) = [paper for paper in _papers(hall) if paper.kind == "credit_note"]
+    # The merchant gives half of 1.84, the association half of its 0.16: the rest is a gesture.
+    assert str(note.total) == "1.00"
+
+
+def test_after_the_mandate_the_merchant_writes_its_own_credit_note(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    _sign(hall, "cave")
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    _bring(hall, placed, "cave")
+    clock.advance(timedelta(days=1))
+    with hall.database.transaction() as session:
+        end_mandate(session, seller="merchant:cave", ended_on=local_day(clock.now()))
+    _give_back(hall, placed, 200)
+    assert [paper.kind for paper in _papers(hall)] == ["invoice", "invoice"]
+
+
+def test_a_merchant_without_vat_sells_and_is_written_without(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    with hall.database.transaction() as session:
+        session.execute(text("UPDATE merchant SET is_vat_exempt = true WHERE key = 'cave'"))
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    _sign(hall, "cave")
+    _bring(hall, placed, "cave")
+    invoice = next(paper for paper in _papers(hall) if paper.number.startswith("M1"))
+    assert (str(invoice.total), str(invoice.vat), invoice.seller.vat_number) == ("12.00", "0.00", "")
+    assert [mention.code for mention in invoice.mentions] == ["mandate", "franchise"]
+
+
+def test_a_merchant_who_cannot_be_named_on_an_invoice_gets_receipts(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    with hall.database.transaction() as session:
+        session.execute(text("UPDATE merchant SET registration = 'en cours' WHERE key = 'cave'"))
+    _sign(hall, "cave")
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    _bring(hall, placed, "cave")
+    receipt = next(paper for paper in _papers(hall) if paper.seller.key == "merchant:cave")
+    assert (receipt.kind, str(receipt.vat), receipt.mentions) == ("receipt", "2.00", ())
