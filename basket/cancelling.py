@@ -11,12 +11,12 @@ from basket.giving_back import give_back, lines_of, whole_rest
 from basket.models import Order, OrderLine, OrderRefund, SubOrder
 from basket.moves import NotPossibleNow, move_part, part_ended, parts_of
 from basket.refund_queries import NOTHING, delivery_given_back, refunded_lines
-from basket.rules import delivery_back, delivery_fee
+from basket.rules import book_floor, delivery_back
 from marketplace.clock import local_day
 from marketplace.delivery import bookings
 from marketplace.errors import NotFound
 from marketplace.jobs import publish
-from marketplace.money import ZERO, Money
+from marketplace.money import Money
 from merchants.kinds import get_kind
 from merchants.models import Shop
 
@@ -99,7 +99,7 @@ def _delivery_back(
         parts.index(part),
         back=delivery_given_back(session, order.id),
         is_last=not others,
-        floor=delivery_fee(ZERO, [_new_books(session, other, order.placed_at) for other in others], day).book_floor,
+        floor=book_floor([_new_books(session, other, order.placed_at) for other in others], day),
     )
 
 

@@ -70,9 +70,10 @@ RULES = (
         "AND j.status IN ('todo', 'doing', 'failed') AND (j.args ->> 'payment_id')::bigint = p.id)",
     ),
     (
-        "I09 a sub-order whose lines or commission do not add up",
+        "I09 a sub-order whose lines, commission or contribution do not add up",
         "SELECT s.id FROM sub_order s JOIN order_line l ON l.sub_order_id = s.id GROUP BY s.id "
-        "HAVING s.goods <> sum(l.unit_price * l.qty) OR s.commission <> sum(l.commission)",
+        "HAVING s.goods <> sum(l.unit_price * l.qty) OR s.commission <> sum(l.commission) "
+        "OR s.contribution <> sum(l.contribution)",
     ),
     (
         # Also a sale without any rate. A rate is never set for a day that has begun, unless it is the first.
@@ -81,6 +82,13 @@ RULES = (
         "WHERE s.commission_permille IS DISTINCT FROM (SELECT r.permille FROM commission_rate r "
         "WHERE r.merchant_id = shop.merchant_id AND r.valid_from <= (o.placed_at AT TIME ZONE 'Europe/Paris')::date "
         "ORDER BY r.valid_from DESC, r.id DESC LIMIT 1)",
+    ),
+    (
+        "I09 what merchants bear of a delivery is not what the payment keeps for it",
+        "SELECT p.id FROM payment p JOIN orders o ON o.code = p.reference "
+        "WHERE (SELECT sum(s.contribution) FROM sub_order s WHERE s.order_id = o.id) IS DISTINCT FROM "
+        "(SELECT coalesce(sum(h.amount), 0) FROM payment_share h "
+        "WHERE h.payment_id = p.id AND h.kind = 'contribution')",
     ),
     (
         "I17 a confirmed delivery without a place on a round",
@@ -120,7 +128,7 @@ RULES = (
         "I10 more pieces refunded than bought",
         "SELECT l.id FROM order_line l JOIN refunded_line r ON r.order_line_id = l.id "
         "GROUP BY l.id HAVING sum(r.qty) > l.qty OR sum(r.amount) > l.unit_price * l.qty "
-        "OR sum(r.commission) > l.commission",
+        "OR sum(r.commission) > l.commission OR sum(r.contribution) > l.contribution",
     ),
     (
         "I10 the refund of an order is not that of its lines",
@@ -133,7 +141,8 @@ RULES = (
         "SELECT o.id FROM order_refund o JOIN sub_order s ON s.id = o.sub_order_id "
         "LEFT JOIN refunded_line l ON l.order_refund_id = o.id "
         "LEFT JOIN refund_part p ON p.refund_id = o.refund_id AND p.kind = 'goods' "
-        "GROUP BY o.id, p.id HAVING coalesce(sum(l.amount - l.commission - l.gesture), 0) <> coalesce(p.amount, 0)",
+        "GROUP BY o.id, p.id "
+        "HAVING coalesce(sum(l.amount - l.commission - l.gesture - l.contribution), 0) <> coalesce(p.amount, 0)",
     ),
 )
 

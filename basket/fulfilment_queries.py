@@ -89,7 +89,8 @@ class SheetEvent:
 class Sheet:
     """A sub-order as its shop works on it. Parcel `number` of `parcels_qty`: how many travel to this household.
 
-    `goods` and `commission` are those of the sale; `refunded` and `commission_back` what was undone of it since.
+    `goods`, `commission` and `contribution` (to the delivery) are those of the sale; `refunded`, `commission_back` and
+    `contribution_back` what was undone of it since.
     """
 
     id: int
@@ -103,8 +104,10 @@ class Sheet:
     shortage: str
     goods: Money
     commission: Money
+    contribution: Money
     refunded: Money
     commission_back: Money
+    contribution_back: Money
     parcel_number: int
     parcels_qty: int
     lines: tuple[PackLine, ...]
@@ -118,7 +121,8 @@ class Sheet:
 
     @property
     def shops_share(self) -> Money:
-        return self.goods - self.commission - self.refunded + self.commission_back
+        sold = self.goods - self.commission - self.contribution
+        return sold - self.refunded + self.commission_back + self.contribution_back
 
     @property
     def may_lack(self) -> bool:
@@ -199,8 +203,10 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
         shortage=order.shortage,
         goods=sub_order.goods,
         commission=sub_order.commission,
+        contribution=sub_order.contribution,
         refunded=undone.amount - undone.gesture,
         commission_back=undone.commission,
+        contribution_back=undone.contribution,
         parcel_number=number,
         parcels_qty=parcels_qty,
         lines=tuple(

@@ -15,7 +15,7 @@ from marketplace.errors import FieldError
 from marketplace.jobs import publish
 from marketplace.money import ZERO, Money
 from marketplace.payments import refunds
-from marketplace.payments.rules import Bearing, added_up, bear, commission_back
+from marketplace.payments.rules import Bearing, added_up, bear, commission_back, contribution_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,10 @@ def _lines(
         if before.qty + one.qty > line.qty or before.amount + one.amount > line.total:
             raise FieldError(f"line-{line.id}", "more_than_left", left=str(line.total - before.amount))
         commission = commission_back(line.commission, line.total, refunded=before.amount, more=one.amount)
-        borne = bear(sub_order.party, one.amount, commission, liable=liable)
+        contribution = contribution_back(
+            line.contribution, line.commission, line.total, refunded=before.amount, more=one.amount
+        )
+        borne = bear(sub_order.party, one.amount, commission, contribution, liable=liable)
         parts += borne
         lines.append(
             RefundedLine(
@@ -97,6 +100,7 @@ def _lines(
                 amount=one.amount,
                 commission=Money.total([part.amount for part in borne if part.kind == "commission"]),
                 gesture=Money.total([part.amount for part in borne if part.kind == "gesture"]),
+                contribution=Money.total([part.amount for part in borne if part.kind == "contribution"]),
             )
         )
     return lines, parts

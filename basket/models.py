@@ -234,6 +234,7 @@ class SubOrder(Base):
             name="state_known",
         ),
         CheckConstraint("commission >= 0 AND commission <= goods", name="commission_within_goods"),
+        CheckConstraint("contribution >= 0 AND contribution <= goods - commission", name="contribution_within_goods"),
         Index("ix_sub_order_shop", "shop_id", "state"),
     )
 
@@ -253,6 +254,8 @@ class SubOrder(Base):
     goods: Mapped[Money]
     commission_permille: Mapped[int] = mapped_column(SmallInteger)
     commission: Mapped[Money]
+    #: What its merchant bears of the delivery (marketplace.delivery.pricing).
+    contribution: Mapped[Money] = mapped_column(server_default=text("0"))
     #: When the shop must have it packed.
     ready_by_at: Mapped[datetime]
     collection_code: Mapped[str]
@@ -287,6 +290,7 @@ class OrderLine(Base):
     qty: Mapped[int] = mapped_column(SmallInteger)
     vat_bp: Mapped[int] = mapped_column(SmallInteger)
     commission: Mapped[Money]
+    contribution: Mapped[Money] = mapped_column(server_default=text("0"))
     allergens: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 
     sub_order: Mapped[SubOrder] = relationship(back_populates="lines", lazy="raise")
@@ -334,15 +338,17 @@ class OrderRefund(Base):
 class RefundedLine(Base):
     """Pieces of a line that the resident does not get or keep, and what goes back for them.
 
-    No piece where it was only lighter or less good than promised. `commission` and `gesture` are within `amount`: what
-    the association gives back of its commission, and what it gives of its own; the rest is the merchant's.
+    No piece where it was only lighter or less good than promised. `commission`, `contribution` and `gesture` are within
+    `amount`: what the association gives back of its commission and of what the merchant bore of the delivery, and what
+    it gives of its own; the rest is the merchant's.
     """
 
     __tablename__ = "refunded_line"
     __table_args__ = (
         CheckConstraint("qty >= 0 AND (qty > 0 OR amount > 0)", name="something_goes_back"),
         CheckConstraint(
-            "commission >= 0 AND gesture >= 0 AND commission + gesture <= amount", name="parts_within_amount"
+            "commission >= 0 AND contribution >= 0 AND gesture >= 0 AND commission + contribution + gesture <= amount",
+            name="parts_within_amount",
         ),
     )
 
@@ -352,6 +358,7 @@ class RefundedLine(Base):
     amount: Mapped[Money]
     commission: Mapped[Money]
     gesture: Mapped[Money] = mapped_column(server_default=text("0"))
+    contribution: Mapped[Money] = mapped_column(server_default=text("0"))
 
 
 class OrderEvent(Base):

@@ -31,9 +31,10 @@ from basket.moves import (
 )
 from basket.quoting import Quote, QuotedGroup, quote_basket
 from basket.rules import HOLD, SUB_ORDER_NEXT, initials, is_behind
-from marketplace.clock import Clock
+from marketplace.clock import Clock, local_day
 from marketplace.delivery import bookings
 from marketplace.delivery.bookings import DropOff, PickUp
+from marketplace.delivery.policies import terms_of
 from marketplace.errors import MarketplaceError, NotFound
 from marketplace.ids import new_order_code, new_token
 from marketplace.jobs import publish
@@ -41,7 +42,7 @@ from marketplace.money import Money
 from marketplace.payments import refunds, shares
 from marketplace.payments import service as payments
 from marketplace.payments.models import OPEN_STATES, Payment
-from marketplace.payments.rules import MerchantPart, commission_by_line, split
+from marketplace.payments.rules import MerchantPart, commission_by_line, contribution_by_line, split
 from merchants import stock
 from merchants.hours import ready_at
 
@@ -153,9 +154,9 @@ def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> Place
         slot = bookings.find_slot(session, slot_id=command.slot_id, now=now)
         if slot is None:
             raise bookings.CutOffPassed()
-    zone_fee = slot.fee if slot else None
+    terms = terms_of(session, zone_id=slot.zone_id, on=local_day(now)) if slot else None
     payable = payments.payable_parties(session, command.provider_env)
-    quote = quote_basket(session, basket_id=command.basket_id, payable=payable, now=now, zone_fee=zone_fee)
+    quote = quote_basket(session, basket_id=command.basket_id, payable=payable, now=now, terms=terms)
     if not _is_as_seen(quote, command):
         # The first of two clicks may have taken the last pieces since we looked: then they are this order's.
         earlier = _find_placed(session, command)
@@ -189,7 +190,10 @@ def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> Place
         reference=code,
         description=f"Commande {code}",
         shares=split(
-            tuple(MerchantPart(group.shop.party, group.goods, group.commission) for group in quote.groups),
+            tuple(
+                MerchantPart(group.shop.party, group.goods, group.commission, group.contribution)
+                for group in quote.groups
+            ),
             quote.fee.total,
         ),
         redirect_url=f"{command.site_url}/commande/{code}/{token}?retour=1",
@@ -301,6 +305,7 @@ def _insert_sub_orders(
             "goods": group.goods,
             "commission_permille": group.shop.commission_permille,
             "commission": group.commission,
+            "contribution": group.contribution,
             "ready_by_at": slot.collect_from_at
             if slot
             else ready_at(group.shop.opening_hours, now, group.shop.preparation_minutes),
@@ -313,7 +318,9 @@ def _insert_sub_orders(
     for sub_order_id, group, values in zip(ids, quote.groups, sub_orders, strict=True):
         commission = values["commission"]
         assert isinstance(commission, Money)
-        shares = commission_by_line(commission, tuple(line.total for line in group.lines))
+        totals = tuple(line.total for line in group.lines)
+        shares = commission_by_line(commission, totals)
+        borne = contribution_by_line(group.contribution, totals, shares)
         lines += [
             {
                 "sub_order_id": sub_order_id,
@@ -328,9 +335,10 @@ def _insert_sub_orders(
                 "qty": line.qty,
                 "vat_bp": 0 if group.shop.is_vat_exempt else line.kind.vat_bp,
                 "commission": share,
+                "contribution": part,
                 "allergens": None if line.allergens is None else list(line.allergens),
             }
-            for position, (line, share) in enumerate(zip(group.lines, shares, strict=True))
+            for position, (line, share, part) in enumerate(zip(group.lines, shares, borne, strict=True))
         ]
     session.execute(insert(OrderLine), lines)
 
@@ -458,7 +466,7 @@ def pay_again(session: Session, *, code: str, token: str, provider_env: str, sit
     ).one()
     if latest.state in OPEN_STATES:
         return latest.id
-    parts = [MerchantPart(s.party, s.goods, s.commission) for s in parts_of(session, order.id)]
+    parts = [MerchantPart(s.party, s.goods, s.commission, s.contribution) for s in parts_of(session, order.id)]
     if not payments.payable_parties(session, provider_env).issuperset(part.party for part in parts):
         raise NotPossibleNow(state=order.state)  # one of the merchants has left since: its share could not reach it
     payment = payments.request_payment(

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from basket.models import Line
 from basket.rules import NO_FEE, Fee, delivery_fee
 from marketplace.clock import local_day
+from marketplace.delivery.pricing import DeliveryTerms, Sold, contributions
 from marketplace.delivery.rules import NO_LOAD, Load
-from marketplace.money import Money, share_of
+from marketplace.money import ZERO, Money, share_of
 from merchants.commission import rates_on
 from merchants.kinds import Kind, get_kind
 from merchants.models import Merchant, Product, Shop, Variant
@@ -89,6 +90,8 @@ class QuotedGroup:
     shop: QuotedShop
     lines: tuple[QuotedLine, ...]
     is_payable: bool
+    #: What its merchant bears of the delivery.
+    contribution: Money = ZERO
 
     @property
     def goods(self) -> Money:
@@ -137,10 +140,20 @@ class Quote:
     def total(self) -> Money:
         return self.goods + self.fee.total
 
-    def fee_with(self, zone_fee: Money, on: date) -> Fee:
-        """What one common delivery of this basket costs where the zone asks `zone_fee`: what a page shows before the
+    def fee_with(self, terms: DeliveryTerms, on: date) -> Fee:
+        """What one common delivery of this basket costs in a zone with these terms: what a page shows before the
         choice is what is charged after it."""
-        return delivery_fee(zone_fee, [group.new_books for group in self.groups], on)
+        return delivery_fee(terms, self.goods, [group.new_books for group in self.groups], on)
+
+    def delivered(self, terms: DeliveryTerms, on: date) -> Quote:
+        """The same basket, brought home in such a zone: with its fee, and with what each merchant bears."""
+        fee = self.fee_with(terms, on)
+        parts = [
+            Sold(group.goods, group.goods - group.commission if group.is_payable else ZERO) for group in self.groups
+        ]
+        borne = contributions(terms, paid=fee.total, parts=parts)
+        groups = (replace(group, contribution=part) for group, part in zip(self.groups, borne, strict=True))
+        return replace(self, groups=tuple(groups), fee=fee)
 
     @property
     def load(self) -> Load:
@@ -191,9 +204,9 @@ def quote_basket(
     basket_id: int,
     payable: frozenset[str],
     now: datetime,
-    zone_fee: Money | None = None,
+    terms: DeliveryTerms | None = None,
 ) -> Quote:
-    """Price a basket as of `now`; with `zone_fee` for one common delivery, else for collection.
+    """Price a basket as of `now`; with a zone's `terms` for one common delivery, else for collection.
 
     `payable` are the parties whose goods may be paid online.
     """
@@ -219,7 +232,7 @@ def quote_basket(
         for shop_id, shop in shops.items()
     )
     quote = Quote(basket_id, groups, NO_FEE)
-    return replace(quote, fee=quote.fee_with(zone_fee, today)) if zone_fee is not None and groups else quote
+    return quote.delivered(terms, today) if terms is not None and groups else quote
 
 
 def _quoted_line(line: Line, variant: Variant, product: Product, shop: Shop, on: date) -> QuotedLine:

@@ -15,18 +15,19 @@ from marketplace.money import ZERO, Money
 class Undone:
     """Of a line or of a whole part: pieces that the resident does not get or keep, and the money of it.
 
-    `commission` and `gesture` are within `amount`: what the association bore of it.
+    `commission`, `gesture` and `contribution` (to the delivery) are within `amount`: what the association bore of it.
     """
 
     qty: int
     amount: Money
     commission: Money
     gesture: Money
+    contribution: Money = ZERO
 
     @property
     def by_merchant(self) -> Money:
         """What the merchant gave of its own share."""
-        return self.amount - self.commission - self.gesture
+        return self.amount - self.commission - self.gesture - self.contribution
 
 
 NOTHING = Undone(0, ZERO, ZERO, ZERO)
@@ -36,6 +37,7 @@ _SUMS = (
     func.coalesce(func.sum(type_coerce(RefundedLine.amount, BigInteger)), 0),
     func.coalesce(func.sum(type_coerce(RefundedLine.commission, BigInteger)), 0),
     func.coalesce(func.sum(type_coerce(RefundedLine.gesture, BigInteger)), 0),
+    func.coalesce(func.sum(type_coerce(RefundedLine.contribution, BigInteger)), 0),
 )
 
 
@@ -70,5 +72,5 @@ def delivery_given_back(session: Session, order_id: int) -> Money:
     return Money(int(cents or 0))
 
 
-def _undone(qty: int, amount: int, commission: int, gesture: int) -> Undone:
-    return Undone(int(qty), Money(int(amount)), Money(int(commission)), Money(int(gesture)))
+def _undone(qty: int, *sums: int) -> Undone:
+    return Undone(int(qty), *(Money(int(cents)) for cents in sums))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from marketplace.delivery.pricing import DeliveryTerms
 from marketplace.legal import legal_number
 from marketplace.money import ZERO, Money, divide
 
@@ -58,23 +59,39 @@ PROGRESS = ("received", "accepted", "packed", "handed_over", "delivered")
 
 @dataclass(frozen=True, slots=True)
 class Fee:
-    """What a delivery costs. `book_floor` is the part that the law wants charged for new books; within `total`."""
+    """What a delivery costs its resident. `book_floor` is what the law wants charged for new books; within `total`.
+
+    `reason`: usual, free (the basket is large enough) or law (it is the floor, B7). `to_free` is what is missing to a
+    free delivery; None where there is none, nothing is missing, or new books are in the basket.
+    """
 
     total: Money
     book_floor: Money
+    reason: str = "usual"
+    to_free: Money | None = None
 
 
-def delivery_fee(zone_fee: Money, book_goods: Sequence[Money], on: date) -> Fee:
-    """The fee of one common delivery: the zone's, but never below what the law asks for new books.
+def book_floor(book_goods: Sequence[Money], on: date) -> Money:
+    """The least that the delivery of these new books may cost, by their shops (domain B3, B8)."""
+    threshold = Money(legal_number("book.delivery_threshold_cents", on))
+    below = Money(legal_number("book.delivery_floor_below_cents", on))
+    above = Money(legal_number("book.delivery_floor_above_cents", on))
+    return Money.total([below if goods < threshold else above for goods in book_goods if goods])
+
+
+def delivery_fee(terms: DeliveryTerms, goods: Money, book_goods: Sequence[Money], on: date) -> Fee:
+    """The fee of one common delivery of `goods`: the zone's, but never below what the law asks for new books.
 
     `book_goods` is the value of new books at each shop that sells some; the floor is each retailer's own duty, so
     floors add up (domain B3, B8). They are contained in the round's fee where it is high enough (B10).
     """
-    threshold = Money(legal_number("book.delivery_threshold_cents", on))
-    below = Money(legal_number("book.delivery_floor_below_cents", on))
-    above = Money(legal_number("book.delivery_floor_above_cents", on))
-    floor = Money.total([below if goods < threshold else above for goods in book_goods if goods])
-    return Fee(total=max(zone_fee, floor), book_floor=floor)
+    floor = book_floor(book_goods, on)
+    asked = terms.fee_for(goods)
+    reason = "law" if floor and floor >= asked else "usual" if asked or not terms.fee else "free"
+    to_free = None
+    if terms.free_from is not None and goods < terms.free_from and not floor:
+        to_free = terms.free_from - goods
+    return Fee(total=max(asked, floor), book_floor=floor, reason=reason, to_free=to_free)
 
 
 NO_FEE = Fee(ZERO, ZERO)

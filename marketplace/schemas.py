@@ -186,6 +186,26 @@ class PermilleField(TextField):
         return permille
 
 
+#: "4", "4,5", "4,50 €".
+_SUM = re.compile(r"([0-9]{1,4})(?:[.,]([0-9]{1,2}))?\s?(?:€|EUR)?")
+
+
+class SumField(TextField):
+    """A sum in euros as people write it, from nothing to 9999,99. Code: not_a_sum. Empty is None unless required."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=20, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text:
+            return None
+        found = _SUM.fullmatch(text)
+        if found is None:
+            raise ValidationError("not_a_sum")
+        return Money(100 * int(found[1]) + int((found[2] or "0").ljust(2, "0")))
+
+
 class IdField(fields.Field[int]):
     """A number that we gave out, as a JSON number. Code: not_an_id."""
 
@@ -278,6 +298,7 @@ __all__ = [
     "PhoneField",
     "PostcodeField",
     "QueryBoundary",
+    "SumField",
     "TextField",
     "flat",
     "load_form",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from marketplace.clock import local_day
 from marketplace.hall import Hall
-from marketplace.jobs import periodic, subscribe
+from marketplace.jobs import periodic, publish, subscribe
 from marketplace.letters import send_once
 from merchants import letters
+from merchants.models import Merchant
 from merchants.search.index import find_stale as find_stale_products
 from merchants.search.index import index_products, rotate
 
@@ -34,3 +37,18 @@ def tell_of_commission(hall: Hall, rate_id: int) -> None:
         letter = letters.commission(session, rate_id, site_url=hall.settings.site_url)
     if letter is not None:  # who has no address is told by the association
         send_once(hall, letter)
+
+
+@subscribe("delivery_terms.set")
+def tell_of_delivery_terms(hall: Hall, policy_id: int) -> None:
+    """Each merchant's letter is a job of its own: one that a mail server keeps waiting does not hold up the others."""
+    with hall.database.transaction() as session:
+        for merchant_id in session.scalars(select(Merchant.id).where(Merchant.email != "").order_by(Merchant.id)).all():
+            publish(session, "delivery_terms.tell", policy_id=policy_id, merchant_id=merchant_id)
+
+
+@subscribe("delivery_terms.tell")
+def tell_one_of_delivery_terms(hall: Hall, policy_id: int, merchant_id: int) -> None:
+    with hall.database.reading() as session:
+        letter = letters.delivery_terms(session, policy_id, merchant_id, site_url=hall.settings.site_url)
+    send_once(hall, letter)

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
+from marketplace.delivery.models import DeliveryPolicy, Zone
+from marketplace.delivery.policies import terms_in, terms_of
 from marketplace.mail import Letter, compose
 from merchants.commission import rates_on
 from merchants.models import CommissionRate, Merchant
@@ -28,4 +30,22 @@ def commission(session: Session, rate_id: int, *, site_url: str) -> Letter | Non
         rate=rate.permille,
         before=before.get(merchant.id),
         valid_from=rate.valid_from,
+    )
+
+
+def delivery_terms(session: Session, policy_id: int, merchant_id: int, *, site_url: str) -> Letter:
+    """What the merchant bears of each delivery in a zone, from when on, and what until then."""
+    policy = session.get_one(DeliveryPolicy, policy_id)
+    merchant = session.get_one(Merchant, merchant_id)
+    return compose(
+        "merchants/mail/delivery_terms",
+        key=f"delivery_terms:{policy_id}:{merchant.key}",
+        to=merchant.email,
+        language="fr",
+        site_url=site_url,
+        name=merchant.legal_name,
+        zone=session.get_one(Zone, policy.zone_id).name,
+        terms=terms_in(policy),
+        before=terms_of(session, zone_id=policy.zone_id, on=policy.valid_from - timedelta(days=1)),
+        valid_from=policy.valid_from,
     )

@@ -43,6 +43,7 @@ class Treasury:
     unmatched: Money
     commission: Money
     delivery: Money
+    contributions: Money
     gestures: Money
     chargebacks: Money
     fees: Money
@@ -52,7 +53,7 @@ class Treasury:
     @property
     def associations_own(self) -> Money:
         """What is left of it with the provider."""
-        earned = self.commission + self.delivery
+        earned = self.commission + self.delivery + self.contributions
         return earned - self.gestures - self.chargebacks - self.fees - self.paid_out
 
     @property
@@ -93,6 +94,7 @@ def look(session: Session, now: datetime) -> Treasury:
         unmatched=owed_to(accounts.UNMATCHED),
         commission=owed_to(accounts.COMMISSION),
         delivery=owed_to(accounts.DELIVERY),
+        contributions=owed_to(accounts.CONTRIBUTIONS),
         gestures=balances.get(accounts.GESTURES, ZERO),
         chargebacks=balances.get(accounts.CHARGEBACKS, ZERO),
         fees=balances.get(accounts.FEES, ZERO),

@@ -122,7 +122,7 @@ def _page(
         quote=quote,
         unpaid=unpaid,
         delivery=delivery,
-        fee=quote.to_order.fee_with(delivery.fee, local_day(now)) if quote and delivery else None,
+        fee=quote.to_order.fee_with(delivery.terms, local_day(now)) if quote and delivery else None,
         codes=codes,
         details=details or {},
         typed=typed or {},

@@ -18,6 +18,7 @@ from basket.rules import HOLD
 from basket.views.visitor import find_basket
 from marketplace.clock import local_day
 from marketplace.delivery import bookings
+from marketplace.delivery.policies import terms_of
 from marketplace.errors import GatewayError, MarketplaceError
 from marketplace.geo import FoundAddress
 from marketplace.hall import the_hall
@@ -64,16 +65,17 @@ def _desk(session: Session) -> Desk:
     slot = None
     if checkout.mode == "delivery" and checkout.slot_id is not None:
         slot = bookings.find_slot(session, slot_id=checkout.slot_id, now=now)
-    zone_fee = slot.fee if slot else None
-    if zone_fee is None and checkout.mode == "delivery" and checkout.lat is not None and checkout.lon is not None:
+    zone_id = slot.zone_id if slot else None
+    if zone_id is None and checkout.mode == "delivery" and checkout.lat is not None and checkout.lon is not None:
         zone = bookings.find_zone(session, postcode=checkout.postcode, at=(checkout.lat, checkout.lon))
-        zone_fee = zone.fee if zone else None
+        zone_id = zone.id if zone else None
+    terms = None if zone_id is None else terms_of(session, zone_id=zone_id, on=local_day(now))
     quote = quote_basket(
         session,
         basket_id=basket_id,
         payable=payable_parties(session, hall.settings.mollie_env),
         now=now,
-        zone_fee=zone_fee,
+        terms=terms,
     )
     if not quote.can_be_ordered:
         raise NothingToOrder()
@@ -193,7 +195,7 @@ def _place_page(
         offers_plan=desk.checkout.pin_lat is not None
         or any(code in UNPLACED for said in codes.values() for code in said),
         is_pinned=desk.checkout.is_pinned,
-        fee=desk.quote.fee_with(promise.fee, local_day(now)) if promise else None,
+        fee=desk.quote.fee_with(promise.terms, local_day(now)) if promise else None,
     )
     return body, status or (422 if codes else 200)
 
@@ -241,6 +243,7 @@ def _slot_page(session: Session, desk: Desk, codes: dict[str, list[str]]) -> Res
     at = (checkout.lat, checkout.lon) if checkout.lat is not None and checkout.lon is not None else None
     zone = bookings.find_zone(session, postcode=checkout.postcode, at=at)
     now = the_hall().clock.now()
+    today = local_day(now)
     slots = bookings.slots_of(session, zone_id=zone.id, now=now, load=desk.quote.load) if zone else ()
     shown = slots if "autres" in request.args or codes else slots[:SLOTS_FIRST]
     body = render_template(
@@ -248,7 +251,7 @@ def _slot_page(session: Session, desk: Desk, codes: dict[str, list[str]]) -> Res
         quote=desk.quote,
         checkout=checkout,
         slots=shown,
-        fees={slot.id: desk.quote.fee_with(slot.fee, local_day(now)) for slot in shown},
+        fee=desk.quote.fee_with(terms_of(session, zone_id=zone.id, on=today), today) if zone else None,
         has_more=len(shown) < len(slots),
         codes=codes,
         typed={"slot_id": checkout.slot_id},

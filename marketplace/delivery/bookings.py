@@ -14,12 +14,13 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from marketplace.clock import Clock
+from marketplace.clock import Clock, local_day
 from marketplace.delivery.models import Booking, Handling, Parcel, Round, Slot, Stop, Zone
+from marketplace.delivery.policies import cheapest_terms
+from marketplace.delivery.pricing import DeliveryTerms
 from marketplace.delivery.rules import NO_LOAD, Load, is_served
 from marketplace.errors import MarketplaceError
 from marketplace.ids import new_token
-from marketplace.money import Money
 
 
 class SlotFull(MarketplaceError):
@@ -50,7 +51,7 @@ class OpenSlot:
     ends_at: datetime
     cut_off_at: datetime
     collect_from_at: datetime
-    fee: Money
+    zone_id: int
     places_left: int
     is_full: bool
 
@@ -59,7 +60,6 @@ class OpenSlot:
 class ServedZone:
     id: int
     name: str
-    fee: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def find_zone(session: Session, *, postcode: str, at: tuple[float, float] | None
     zones = session.scalars(select(Zone).where(Zone.postcodes.contains([postcode])).order_by(Zone.id))
     for zone in zones:
         if at is None or is_served((zone.hub_lat, zone.hub_lon), zone.radius_m, at):
-            return ServedZone(zone.id, zone.name, zone.fee)
+            return ServedZone(zone.id, zone.name)
     return None
 
 
@@ -120,28 +120,26 @@ def slots_of(
 ) -> Sequence[OpenSlot]:
     """The windows ahead, soonest first; full ones are among them and say so."""
     rows = session.execute(
-        select(Slot, Round, Zone.fee)
+        select(Slot, Round)
         .join(Round, Slot.round_id == Round.id)
-        .join(Zone, Round.zone_id == Zone.id)
         .where(Round.zone_id == zone_id, Round.state == "open", Round.cut_off_at > now)
         .order_by(Slot.starts_at, Slot.id)
         .limit(limit)
     )
-    return [_open_slot(slot, round_, fee, load) for slot, round_, fee in rows]
+    return [_open_slot(slot, round_, load) for slot, round_ in rows]
 
 
 def find_slot(session: Session, *, slot_id: int, now: datetime, load: Load = NO_LOAD) -> OpenSlot | None:
     """A window by its id, if its round still takes orders."""
     row = session.execute(
-        select(Slot, Round, Zone.fee)
+        select(Slot, Round)
         .join(Round, Slot.round_id == Round.id)
-        .join(Zone, Round.zone_id == Zone.id)
         .where(Slot.id == slot_id, Round.state == "open", Round.cut_off_at > now)
     ).one_or_none()
-    return _open_slot(row[0], row[1], row[2], load) if row else None
+    return _open_slot(row[0], row[1], load) if row else None
 
 
-def _open_slot(slot: Slot, round_: Round, fee: Money, load: Load) -> OpenSlot:
+def _open_slot(slot: Slot, round_: Round, load: Load) -> OpenSlot:
     left = slot.capacity_stops - slot.taken_stops
     has_room = (
         round_.taken_grams + load.grams <= round_.capacity_grams
@@ -154,7 +152,7 @@ def _open_slot(slot: Slot, round_: Round, fee: Money, load: Load) -> OpenSlot:
         ends_at=slot.ends_at,
         cut_off_at=round_.cut_off_at,
         collect_from_at=round_.collect_from_at,
-        fee=fee,
+        zone_id=round_.zone_id,
         places_left=left,
         is_full=left < 1 or not has_room,
     )
@@ -162,16 +160,16 @@ def _open_slot(slot: Slot, round_: Round, fee: Money, load: Load) -> OpenSlot:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What every page says of the common delivery: its lowest fee, and the next window that still has room."""
+    """What every page says of the common delivery: the terms of the lowest fee, and the next window with room."""
 
-    fee: Money
+    terms: DeliveryTerms
     next_slot: tuple[datetime, datetime] | None
 
 
 def promise(session: Session, *, now: datetime) -> Promise | None:
     """The town's promise of delivery; None while there is no zone."""
-    fee = session.scalar(select(Zone.fee).order_by(Zone.fee).limit(1))
-    if fee is None:
+    terms = cheapest_terms(session, on=local_day(now))
+    if terms is None:
         return None
     window = session.execute(
         select(Slot.starts_at, Slot.ends_at)
@@ -180,7 +178,7 @@ def promise(session: Session, *, now: datetime) -> Promise | None:
         .order_by(Slot.starts_at)
         .limit(1)
     ).one_or_none()
-    return Promise(fee, (window[0], window[1]) if window else None)
+    return Promise(terms, (window[0], window[1]) if window else None)
 
 
 def hold_place(
@@ -262,7 +260,7 @@ def hold_place(
         for number, pick_up in enumerate(pick_ups, start=1)
     )
     session.flush()
-    return _open_slot(slot, round_, zone.fee, NO_LOAD)
+    return _open_slot(slot, round_, NO_LOAD)
 
 
 def hold_place_again(session: Session, *, reference: str, until_at: datetime, clock: Clock) -> OpenSlot:

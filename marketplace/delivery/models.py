@@ -27,7 +27,34 @@ class Zone(Base):
     hub_lon: Mapped[float]
     #: Nobody farther than this from the hub is promised a bike, whatever the postcode says.
     radius_m: Mapped[int]
+    #: What a resident pays until a policy says otherwise.
     fee: Mapped[Money]
+
+
+class DeliveryPolicy(Base):
+    """Who pays what of a delivery in a zone, from a day on (`pricing.DeliveryTerms`); frozen into each order.
+
+    Append-only: of two from the same day the one that was set later counts.
+    """
+
+    __tablename__ = "delivery_policy"
+    __table_args__ = (
+        CheckConstraint("cost >= 0 AND fee >= 0 AND free_from >= 0 AND per_parcel >= 0", name="sums_not_negative"),
+        CheckConstraint("merchants_permille BETWEEN 0 AND 500", name="permille_in_range"),
+        Index("ix_delivery_policy_zone_id", "zone_id", "valid_from"),
+    )
+
+    id: Mapped[Id]
+    zone_id: Mapped[int] = mapped_column(ForeignKey("zone.id"))
+    valid_from: Mapped[date]
+    #: What a delivery costs the association, all in all.
+    cost: Mapped[Money]
+    fee: Mapped[Money]
+    free_from: Mapped[Money | None]
+    merchants_permille: Mapped[int] = mapped_column(SmallInteger)
+    per_parcel: Mapped[Money]
+    set_at: Mapped[datetime]
+    actor: Mapped[str]
 
 
 class Round(Base):

@@ -12,7 +12,16 @@ from werkzeug.datastructures import MultiDict
 
 from marketplace.delivery.rules import Load
 from marketplace.delivery.timetable import Timetable, Window
-from marketplace.schemas import Boundary, ChoiceField, CountField, FlagField, QueryBoundary, TextField
+from marketplace.schemas import (
+    Boundary,
+    ChoiceField,
+    CountField,
+    FlagField,
+    PermilleField,
+    QueryBoundary,
+    SumField,
+    TextField,
+)
 
 #: Ids are BIGINT: what is larger names no row.
 LARGEST_ID = 2**63 - 1
@@ -248,3 +257,15 @@ def typed_of(timetable: Timetable) -> dict[str, str]:
             f"window_{row}_places": str(window.places_qty),
         }
     return typed
+
+
+class NewTerms(Boundary):
+    """Who pays what of a delivery in a zone, from a day on. `act`: look at the examples, or save."""
+
+    cost = SumField(required=True)
+    fee = SumField(required=True)
+    free_from = SumField()
+    merchants_rate = PermilleField(required=True)
+    per_parcel = SumField(required=True)
+    valid_from = DayField(required=True)
+    act = ChoiceField(("look", "save"), required=True)

@@ -4,6 +4,7 @@ holding                   what lies with the payment provider for us: debited by
 merchant:<key>            what a merchant is owed (credit) until it is routed
 association:commission    what the association earned by commission
 association:delivery      what residents paid for rounds
+association:contributions what merchants bear of the rounds, out of their sales
 association:gestures      what the association gave back to residents out of its own pocket
 association:chargebacks   what residents' banks have taken back and not returned: the association bears it
 association:fees          what the provider kept for its services: of payments, refunds, chargebacks
@@ -17,6 +18,7 @@ from __future__ import annotations
 HOLDING = "holding"
 COMMISSION = "association:commission"
 DELIVERY = "association:delivery"
+CONTRIBUTIONS = "association:contributions"
 GESTURES = "association:gestures"
 CHARGEBACKS = "association:chargebacks"
 FEES = "association:fees"
@@ -32,4 +34,5 @@ def merchant(key: str) -> str:
 
 def of_share(party: str, kind: str) -> str:
     """The account of a share or of a part of a refund: goods are their merchant's, the rest is the association's."""
-    return {"commission": COMMISSION, "delivery": DELIVERY, "gesture": GESTURES}.get(kind, party)
+    own = {"commission": COMMISSION, "delivery": DELIVERY, "contribution": CONTRIBUTIONS, "gesture": GESTURES}
+    return own.get(kind, party)

@@ -160,15 +160,15 @@ class Payment(Base):
 class Share(Base):
     """A party's part of a payment; the shares of a payment sum to its amount (I09).
 
-    `kind` says what for: goods (routed to a merchant after hand-over), commission and delivery (the
-    association's own, never routed).
+    `kind` says what for: goods (routed to a merchant after hand-over); commission, delivery (what the resident paid
+    for it) and contribution (what merchants bear of it): the association's own, never routed.
     """
 
     __tablename__ = "payment_share"
     __table_args__ = (
         UniqueConstraint("payment_id", "party", "kind"),
         CheckConstraint("amount >= 0", name="amount_not_negative"),
-        CheckConstraint("kind IN ('goods', 'commission', 'delivery')", name="kind_known"),
+        CheckConstraint("kind IN ('goods', 'commission', 'delivery', 'contribution')", name="kind_known"),
         CheckConstraint(
             "state IN ('kept', 'planned', 'due', 'sending', 'unknown', 'routed', 'refused', 'cancelled')",
             name="state_known",
@@ -234,7 +234,7 @@ class RefundPart(Base):
     __table_args__ = (
         UniqueConstraint("refund_id", "party", "kind"),
         CheckConstraint("amount > 0", name="amount_positive"),
-        CheckConstraint("kind IN ('goods', 'commission', 'delivery', 'gesture')", name="kind_known"),
+        CheckConstraint("kind IN ('goods', 'commission', 'delivery', 'contribution', 'gesture')", name="kind_known"),
         CheckConstraint("kind = 'goods' OR NOT is_reversal", name="goods_are_reversed"),
     )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 
@@ -66,11 +66,12 @@ def next_poll(created_at: datetime, polls_qty: int, now: datetime) -> datetime |
 
 @dataclass(frozen=True, slots=True)
 class MerchantPart:
-    """A merchant's sale within one payment."""
+    """A merchant's sale within one payment; `contribution` is what it bears of the delivery."""
 
     party: str
     goods: Money
     commission: Money
+    contribution: Money = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +82,41 @@ class PlannedShare:
 
 
 def split(parts: tuple[MerchantPart, ...], delivery: Money) -> tuple[PlannedShare, ...]:
-    """Who gets what of one payment: each merchant its goods less commission, the association the rest.
+    """Who gets what of one payment: each merchant its goods less commission and contribution, the association the rest.
 
     Two sales of one merchant (it has two shops) are one share: a payment has one route for each merchant. The shares
     sum to goods plus delivery exactly; commission is never computed on the total (mollie.md 6). AssertionError if a
-    commission exceeds its goods.
+    commission and a contribution exceed their goods.
     """
     goods: dict[str, Money] = {}
     for part in parts:
-        assert part.commission <= part.goods, part
-        goods[part.party] = goods.get(part.party, ZERO) + part.goods - part.commission
+        left = part.goods - part.commission - part.contribution
+        assert left >= ZERO, part
+        goods[part.party] = goods.get(part.party, ZERO) + left
     shares = [PlannedShare(party, "goods", amount) for party, amount in goods.items()]
     commission = Money.total([part.commission for part in parts])
     shares.append(PlannedShare("association", "commission", commission))
     shares.append(PlannedShare("association", "delivery", delivery))
+    contribution = Money.total([part.contribution for part in parts])
+    if contribution:
+        shares.append(PlannedShare("association", "contribution", contribution))
     return tuple(shares)
 
 
 def commission_by_line(commission: Money, line_totals: tuple[Money, ...]) -> list[Money]:
     """A merchant's commission spread over its lines by largest remainder, ties to the first line."""
     return divide(commission, [total.cents for total in line_totals])
+
+
+def contribution_by_line(
+    contribution: Money, line_totals: Sequence[Money], line_commissions: Sequence[Money]
+) -> list[Money]:
+    """What a merchant bears of a delivery, spread over what commission leaves of its lines, by largest remainder.
+
+    So no line is left with less than nothing.
+    """
+    left = [total - commission for total, commission in zip(line_totals, line_commissions, strict=True)]
+    return divide(contribution, [one.cents for one in left])
 
 
 def commission_back(commission: Money, total: Money, *, refunded: Money, more: Money) -> Money:
@@ -118,9 +134,20 @@ def commission_back(commission: Money, total: Money, *, refunded: Money, more: M
     return Money(after - before)
 
 
+def contribution_back(contribution: Money, commission: Money, total: Money, *, refunded: Money, more: Money) -> Money:
+    """What of a line's contribution goes back with `more` of its `total`, as `commission_back` does for commission.
+
+    Reckoned on what the commission leaves, so that the two together never take more than `more`.
+    """
+    before, after = (
+        part - commission_back(commission, total, refunded=ZERO, more=part) for part in (refunded, refunded + more)
+    )
+    return commission_back(contribution, total - commission, refunded=before, more=after - before)
+
+
 @dataclass(frozen=True, slots=True)
 class Bearing:
-    """What one party gives of a refund; `kind` goods, commission, delivery or gesture."""
+    """What one party gives of a refund; `kind` goods, commission, delivery, contribution or gesture."""
 
     party: str
     kind: str
@@ -131,25 +158,31 @@ class Bearing:
 LIABLE = ("merchant", "association", "shared")
 
 
-def bear(party: str, amount: Money, commission: Money, *, liable: str) -> tuple[Bearing, ...]:
-    """Who gives `amount` of a merchant's goods back, of which `commission` was the association's.
+def bear(
+    party: str, amount: Money, commission: Money, contribution: Money = ZERO, *, liable: str
+) -> tuple[Bearing, ...]:
+    """Who gives `amount` of a merchant's goods back, of which `commission` and `contribution` were the association's.
 
-    The merchant's fault or nobody's: the sale is undone, commission included. The association's: the merchant keeps
-    the sale. Shared: the merchant gives half of its part, rounded down, and the association the rest; the commission
-    is given back with the merchant's half only, in the same proportion.
+    The merchant's fault or nobody's: the sale is undone, commission and contribution included. The association's: the
+    merchant keeps the sale. Shared: the merchant gives half of its part, rounded down, and the association the rest;
+    commission and contribution are given back with the merchant's half only, in the same proportion.
     """
-    assert ZERO <= commission <= amount, (amount, commission)
-    if liable == "merchant":
-        return (Bearing(party, "goods", amount - commission), Bearing("association", "commission", commission))
+    goods = amount - commission - contribution
+    assert min(goods, commission, contribution) >= ZERO, (amount, commission, contribution)
     if liable == "association":
         return (Bearing("association", "gesture", amount),)
-    assert liable == "shared", liable
-    goods, given_back = Money((amount - commission).cents // 2), Money(commission.cents // 2)
-    return (
+    parts = (
         Bearing(party, "goods", goods),
-        Bearing("association", "commission", given_back),
-        Bearing("association", "gesture", amount - goods - given_back),
+        Bearing("association", "commission", commission),
+        Bearing("association", "contribution", contribution),
     )
+    if liable == "merchant":
+        return tuple(part for part in parts if part.amount or part.kind != "contribution")
+    assert liable == "shared", liable
+    halves = tuple(replace(part, amount=Money(part.amount.cents // 2)) for part in parts)
+    rest = amount - Money.total([half.amount for half in halves])
+    given = tuple(half for half in halves if half.amount or half.kind != "contribution")
+    return (*given, Bearing("association", "gesture", rest))
 
 
 def added_up(parts: Iterable[Bearing]) -> tuple[Bearing, ...]:

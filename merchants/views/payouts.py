@@ -11,6 +11,7 @@ from flask_login import current_user
 from sqlalchemy.orm import Session
 
 from marketplace.clock import local_day
+from marketplace.delivery.policies import zones_with_terms
 from marketplace.errors import GatewayError, MarketplaceError
 from marketplace.hall import the_hall
 from marketplace.payments import connect
@@ -182,11 +183,13 @@ def _page(*, said: str | None = None, status: int = 200) -> ResponseReturnValue:
             session, provider_env=hall.settings.mollie_env, parties=[seller.party for seller in sellers]
         )
         rates = commissions(session, on=local_day(hall.clock.now()), merchant_ids=[seller.id for seller in sellers])
+        zones = zones_with_terms(session, on=local_day(hall.clock.now()))
     agreed = {commission.merchant_id: commission for commission in rates}
     consent = connect.consent_of(hall.settings)
     page = render_template(
         "merchants/counter/payouts.html",
         rows=[(seller, found[seller.party], agreed[seller.id]) for seller in sellers],
+        zones=zones,
         is_switched_on=consent is not None,
         opens_accounts=consent is not None and consent.access_token != "",
         is_play=hall.settings.mollie_env != "live",

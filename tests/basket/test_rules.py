@@ -21,6 +21,7 @@ from basket.rules import (
     is_behind,
     progress_of,
 )
+from marketplace.delivery.pricing import DeliveryTerms
 from marketplace.money import Money
 
 TODAY = date(2026, 11, 24)
@@ -111,13 +112,37 @@ def test_an_act_once_more_has_nothing_to_do(state: str, behind: set[str]) -> Non
 def test_the_delivery_of_new_books_is_never_below_the_law(
     case: str, fee_cents: int, book_goods_cents: list[int], total_cents: int, floor_cents: int
 ) -> None:
-    fee = delivery_fee(Money(fee_cents), [Money(cents) for cents in book_goods_cents], TODAY)
-    assert fee == Fee(total=Money(total_cents), book_floor=Money(floor_cents)), case
+    fee = delivery_fee(_round(fee_cents), Money(4800), [Money(cents) for cents in book_goods_cents], TODAY)
+    assert (fee.total, fee.book_floor) == (Money(total_cents), Money(floor_cents)), case
+
+
+@pytest.mark.parametrize(
+    ("case", "goods_cents", "book_goods_cents", "fee"),
+    [
+        ("too small by a cent", 3999, [], Fee(Money(450), Money(0), "usual", Money(1))),
+        ("large enough", 4000, [], Fee(Money(0), Money(0), "free")),
+        # Domain B7, B19: what the association offers, the law does not.
+        ("large enough, with a book of 18.00", 4800, [1800], Fee(Money(300), Money(300), "law")),
+        ("large enough, with books of 36.00", 4800, [3600], Fee(Money(1), Money(1), "law")),
+        ("too small, and the law wants more", 3600, [1800, 1800], Fee(Money(600), Money(600), "law")),
+        ("too small, with a book", 3000, [1800], Fee(Money(450), Money(300), "usual")),
+    ],
+)
+def test_a_delivery_is_free_from_a_sum_on_but_not_that_of_new_books(
+    case: str, goods_cents: int, book_goods_cents: list[int], fee: Fee
+) -> None:
+    terms = DeliveryTerms(cost=Money(700), fee=Money(450), free_from=Money(4000))
+    found = delivery_fee(terms, Money(goods_cents), [Money(cents) for cents in book_goods_cents], TODAY)
+    assert found == fee, case
+
+
+def _round(fee_cents: int) -> DeliveryTerms:
+    return DeliveryTerms(cost=Money(fee_cents), fee=Money(fee_cents))
 
 
 @given(st.integers(0, 10_000), st.lists(st.integers(0, 20_000), max_size=8))
 def test_no_fee_is_below_the_rounds_or_below_the_floor(fee_cents: int, book_goods_cents: list[int]) -> None:
-    fee = delivery_fee(Money(fee_cents), [Money(cents) for cents in book_goods_cents], TODAY)
+    fee = delivery_fee(_round(fee_cents), Money(0), [Money(cents) for cents in book_goods_cents], TODAY)
     assert fee.total >= Money(fee_cents)
     assert fee.total >= fee.book_floor >= Money(0)
 

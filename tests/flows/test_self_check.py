@@ -56,7 +56,12 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "I07 money that no order took, nobody gives back and no job will look at": (
         "UPDATE payment SET trouble = NULL WHERE trouble = 'paid_late'",
     ),
-    "I09 a sub-order whose lines or commission do not add up": ("UPDATE order_line SET commission = commission + 1",),
+    "I09 a sub-order whose lines, commission or contribution do not add up": (
+        "UPDATE order_line SET commission = commission + 1",
+    ),
+    "I09 what merchants bear of a delivery is not what the payment keeps for it": (
+        "UPDATE payment_share SET kind = 'contribution' WHERE kind = 'delivery'",
+    ),
     "I09 a share routed before its goods were handed over": (
         "UPDATE sub_order SET state = 'packed' WHERE state = 'delivered'",
     ),

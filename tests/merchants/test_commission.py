@@ -14,19 +14,17 @@ from sqlalchemy import delete, select
 from basket import orders
 from basket.models import SubOrder
 from basket.quoting import quote_basket
-from marketplace.accounts.models import SignIn, User
-from marketplace.accounts.people import grant_role
 from marketplace.app import create_app
 from marketplace.clock import FixedClock
 from marketplace.errors import FieldError
 from marketplace.hall import Hall
-from marketplace.ids import new_token
 from marketplace.mail import Mailer
 from merchants.commission import first_day, get_commission, set_rate
-from merchants.models import CommissionRate, Member, Merchant
+from merchants.models import CommissionRate, Merchant
 from merchants.search.index import index_products
-from tests.basket.counter import Browser, part_of
+from tests.basket.counter import part_of
 from tests.smtp_server import MailServer, running_mail_server, text_of
+from tests.staff import browser_of
 from tests.walk import Town, fill_basket, order_command, place, product_id_of, work
 
 TODAY = date(2026, 11, 24)
@@ -162,29 +160,11 @@ def test_a_merchant_without_a_rate_is_not_sold(hall: Hall, town: Town, clock: Fi
 # --- Pages and letter ------------------------------------------------------------------------------------------
 
 
-def _browser(app: Flask, hall: Hall, *, role: str | None = None, works_for: str | None = None) -> Browser:
-    token, now = new_token(), hall.clock.now()
-    with hall.database.transaction() as session:
-        user = User(email=f"{token}@example.org".lower(), name="Odile Ferrand", created_at=now)
-        session.add(user)
-        session.flush()
-        if role is not None:
-            grant_role(session, user_id=user.id, role=role, actor="test", now=now)
-        if works_for is not None:
-            merchant_id = session.scalars(select(Merchant.id).where(Merchant.key == works_for)).one()
-            session.add(Member(user_id=user.id, merchant_id=merchant_id, role="owner"))
-        session.add(SignIn(token=token, user_id=user.id, signed_in_at=now, seen_at=now))
-    client = app.test_client()
-    with client.session_transaction() as cookie:
-        cookie["_user_id"], cookie["_fresh"] = token, True
-    return Browser(client)
-
-
 def test_the_treasurer_sets_a_rate_and_the_merchant_is_told(hall: Hall, town: Town, mail_server: MailServer) -> None:
     mailer = Mailer(host="127.0.0.1", port=mail_server.port, sender=hall.settings.mail_from)
     hall = replace(hall, mailer=mailer)
     app = create_app(hall)
-    treasurer = _browser(app, hall, role="treasurer")
+    treasurer = browser_of(app, hall, role="treasurer")
     address = f"/commissions/{_merchant_id(hall)}"
     answer = treasurer.post(address, rate="9,5 %", valid_from="9/12/2026")
     assert answer.location == address
@@ -196,14 +176,14 @@ def test_the_treasurer_sets_a_rate_and_the_merchant_is_told(hall: Hall, town: To
     assert letter["Subject"] == "Votre commission : 9,5 % à partir du 9 décembre 2026"
     assert "Jusque-là, elle garde 8\u00a0%." in text_of(letter)
     # The merchant sees both on its own page.
-    own = _browser(app, hall, works_for="fromagerie").get("/boutique/encaissement").text
+    own = browser_of(app, hall, works_for="fromagerie").get("/boutique/encaissement").text
     assert "8\u00a0% du prix de vos produits, depuis le 1er janvier 2026" in own
     assert "9,5\u00a0% à partir du 9 décembre 2026" in own
-    assert "9,5" not in _browser(app, hall, works_for="cave").get("/boutique/encaissement").text
+    assert "9,5" not in browser_of(app, hall, works_for="cave").get("/boutique/encaissement").text
 
 
 def test_a_slip_is_said_at_its_field(app: Flask, hall: Hall, town: Town) -> None:
-    treasurer = _browser(app, hall, role="treasurer")
+    treasurer = browser_of(app, hall, role="treasurer")
     address = f"/commissions/{_merchant_id(hall)}"
     for rate, day, said in (
         (
@@ -238,9 +218,9 @@ def test_who_has_no_rate_stands_first_and_its_goods_say_so(app: Flask, hall: Hal
     with hall.database.transaction() as session:
         product_id = product_id_of(session, "L’Assommoir")
         index_products(session, [product_id])
-    page = _browser(app, hall, role="treasurer").get("/commissions").text
+    page = browser_of(app, hall, role="treasurer").get("/commissions").text
     assert "1 commerce sans taux" in page
     assert page.index("SARL Librairie du Rempart") < page.index("SARL Cave du Minage")
     assert 'name="variant_id"' not in app.test_client().get(f"/produits/{product_id}-l-assommoir").text
-    own = _browser(app, hall, works_for="librairie").get("/boutique/encaissement").text
+    own = browser_of(app, hall, works_for="librairie").get("/boutique/encaissement").text
     assert "pas encore fixée" in own

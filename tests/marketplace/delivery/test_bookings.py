@@ -16,7 +16,6 @@ from marketplace.delivery import bookings
 from marketplace.delivery.bookings import CutOffPassed, DropOff, NotServed, OpenSlot, PickUp, SlotFull
 from marketplace.delivery.models import Booking, Parcel, Round, Slot
 from marketplace.delivery.rules import Load
-from marketplace.money import Money
 from tests.walk import HOME, NOW, Town, arrange_town
 
 CUT_OFF = NOW + timedelta(hours=5)
@@ -77,10 +76,10 @@ def test_a_place_is_held_with_its_parcels(session: Session, district: Town) -> N
     window = _hold(
         session, district, "A", pick_ups=[_pick_up("librairie"), _pick_up("fromagerie", Load(500, 900, 900))]
     )
-    assert (window.starts_at, window.ends_at, window.fee) == (
+    assert (window.starts_at, window.ends_at, window.zone_id) == (
         NOW + timedelta(hours=6),
         NOW + timedelta(hours=8),
-        Money(450),
+        district.zone_id,
     )
     assert _taken(session, district) == (1, 900, 1700, 900)
     parcels = session.execute(select(Parcel.number, Parcel.source).order_by(Parcel.number)).all()

@@ -18,6 +18,8 @@ from marketplace.payments.rules import (
     bear,
     commission_back,
     commission_by_line,
+    contribution_back,
+    contribution_by_line,
     next_poll,
     split,
 )
@@ -178,6 +180,49 @@ def test_commission_goes_back_on_the_sum_so_far() -> None:
     assert commission_back(Money(0), Money(0), refunded=Money(0), more=Money(0)) == Money(0)
     with pytest.raises(AssertionError):
         commission_back(commission, line, refunded=Money(1000), more=Money(291))
+
+
+def test_what_a_merchant_bears_of_a_delivery_is_kept_beside_the_commission() -> None:
+    shares = split(
+        (
+            MerchantPart("M1", Money(1995), Money(160), Money(100)),
+            MerchantPart("M2", Money(1095), Money(88), Money(55)),
+            MerchantPart("M1", Money(849), Money(68), Money(42)),
+        ),
+        Money(0),
+    )
+    assert shares == (
+        PlannedShare("M1", "goods", Money(2474)),
+        PlannedShare("M2", "goods", Money(952)),
+        PlannedShare("association", "commission", Money(316)),
+        PlannedShare("association", "delivery", Money(0)),
+        PlannedShare("association", "contribution", Money(197)),
+    )
+    with pytest.raises(AssertionError):
+        split((MerchantPart("M1", Money(100), Money(8), Money(93)),), Money(0))
+
+
+def test_a_contribution_is_spread_over_what_commission_leaves() -> None:
+    spread = contribution_by_line(Money(100), (Money(705), Money(1290)), (Money(57), Money(103)))
+    assert [part.cents for part in spread] == [35, 65]
+    assert contribution_by_line(Money(1), (Money(1), Money(1)), (Money(1), Money(0))) == [Money(0), Money(1)]
+
+
+@given(st.integers(1, 600), st.data(), st.lists(st.integers(1, 60), max_size=12))
+def test_no_step_of_a_refund_takes_more_than_it_gives(total: int, data: st.DataObject, steps: list[int]) -> None:
+    commission = Money(data.draw(st.integers(0, total)))
+    contribution = Money(data.draw(st.integers(0, total - commission.cents)))
+    line, refunded, back = Money(total), Money(0), Money(0)
+    for step in (*steps, total):
+        more = min(Money(step), line - refunded)
+        given_back = commission_back(commission, line, refunded=refunded, more=more)
+        part = contribution_back(contribution, commission, line, refunded=refunded, more=more)
+        for liable in LIABLE:
+            parts = bear("merchant:m", more, given_back, part, liable=liable)
+            assert Money.total([one.amount for one in parts]) == more
+            assert all(one.amount >= Money(0) for one in parts)
+        refunded, back = refunded + more, back + part
+    assert (refunded, back) == (line, contribution)
 
 
 @given(st.integers(1, 5000), st.integers(0, 1000), st.lists(st.integers(1, 400), max_size=12))

@@ -81,6 +81,7 @@ DOORS = {
     "role_treasurer": """
         treasury.home treasury.differences treasury.settle
         commissions.home commissions.show commissions.change
+        delivery_terms.change delivery_terms.home delivery_terms.show
         accounting.fec accounting.home accounting.journal dac7.home dac7.table
         commission_runs.home commission_runs.show commission_runs.start
     """,
@@ -128,6 +129,15 @@ FORMS: dict[str, dict[str, str]] = {
     },
     "checkout.slot_submit": {"slot_id": "1"},
     "commissions.change": {"rate": "8,5", "valid_from": "2026-12-24"},
+    "delivery_terms.change": {
+        "cost": "7,50",
+        "fee": "4,50",
+        "free_from": "",
+        "merchants_rate": "2",
+        "per_parcel": "0",
+        "valid_from": "2026-12-24",
+        "act": "save",
+    },
     "coordinator.close": {},
     "coordinator.hand_out": {},
     "coordinator.open_rounds": {"key": "once", "day": "2026-12-01", **NOON_FORM, "other_day": "2026-12-24"},
