@@ -119,6 +119,11 @@ class SandboxWithin(Sandbox):
         with self._state.book.transaction() as db:
             db.execute("UPDATE clock SET ahead_s = ?", ((now - datetime.now(UTC)).total_seconds(),))
 
+    @property
+    def changes_qty(self) -> int:
+        """Rows of the book that were ever written."""
+        return self._state.book._db.total_changes
+
     def read(self, query: str, values: Mapping[str, object] | tuple[object, ...] = ()) -> list[sqlite3.Row]:
         """Look into the book itself."""
         with self._state.book.transaction() as db:

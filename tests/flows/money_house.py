@@ -119,6 +119,10 @@ class MoneyHouse:
         """The rows of a statement without parameters, planned once."""
         return self._line.execute(query).fetchall()
 
+    def mark(self) -> object:
+        """Another one whenever anybody has written anything, here or into the sandbox's book."""
+        return self.ask("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")[0][0], self.sandbox.changes_qty
+
     def broken_rules(self) -> list[str]:
         """What the self-check would say of stock, orders, payments and ledger, in one statement."""
         return [f"{rule}: {found}" for rule, found in self.ask(self._rules)]
