@@ -244,6 +244,25 @@ def test_a_notice_that_never_comes_loses_nothing_but_time(house: House, town: To
     _wait_for_state(house, placed, "confirmed")
 
 
+def test_a_notice_that_could_not_be_kept_comes_again(house: House, town: Town, running: Sandbox) -> None:
+    """Nobody can write a job: the provider is told so, and calls again; 200 would have been a lost notice."""
+    placed = place(house.hall.database, town, ("L2",), clock=house.hall.clock)
+    provider_id = open_payment(house.hall, placed)
+
+    def notice() -> dict[str, Any]:
+        (found,) = [hook for hook in running.book()["webhooks"] if hook["payment_id"] == provider_id]
+        return dict(found)
+
+    with gate(house.hall.database, "LOCK TABLE procrastinate_jobs IN SHARE MODE"):
+        running.conclude(provider_id, "paid")
+        until("the notice is refused", lambda: notice()["tries_qty"] == 1)
+        assert (notice()["last_answer"][0], notice()["delivered"]) == ("5", 0)
+    running.advance_clock(61)
+    until("the notice is taken", lambda: notice()["delivered"] == 1)
+    assert notice()["tries_qty"] == 2
+    _wait_for_state(house, placed, "confirmed")
+
+
 def test_a_sandbox_killed_between_the_money_and_the_notice(house: House, town: Town, running: Sandbox) -> None:
     """The poller asks in vain while the provider is away, and asks again."""
     placed = place(house.hall.database, town, ("L2",), clock=house.hall.clock)
