@@ -126,7 +126,7 @@ def empty_database(database: Database) -> Iterator[Database]:
         with database.reading() as session:
             assert self_check(session) == []
     finally:
-        _empty(database)
+        empty(database)
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def session(empty_database: Database) -> Iterator[Session]:
         yield session
 
 
-def _empty(database: Database) -> None:
+def empty(database: Database) -> None:
     """Forget every row, and count from one again.
 
     Replica mode, because the append-only tables refuse to be emptied by anybody else. Row by row, and only where

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from urllib3.exceptions import ProtocolError
 from werkzeug.test import Client as WsgiClient
 from werkzeug.test import EnvironBuilder
 
+from marketplace.clock import FixedClock
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.sandbox.app import Options, create_sandbox
 from marketplace.payments.sandbox.server_state import state_of
@@ -72,31 +72,15 @@ class WithinAdapter(BaseAdapter):
         """There is nothing to close."""
 
 
-class GatewayWithin(Gateway):
-    """The gateway, with its line laid to an application in this process."""
-
-    def __init__(self, app: Flask) -> None:
-        self._app = app
-        super().__init__(endpoint=ADDRESS, api_key=KEY)
-
-    def _new_client(self) -> Any:
-        client: Any = super()._new_client()
-        set_up = client._setup_retry
-
-        def lay_line() -> None:
-            set_up()
-            client._client.mount("http://", WithinAdapter(self._app))
-
-        client._setup_retry = lay_line  # the library makes its session with the first call
-        return client
-
-
 class SandboxWithin(Sandbox):
     """A sandbox in this process, and what tests do to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: FixedClock) -> None:
         super().__init__(ADDRESS)
-        self.app = create_sandbox(Options(Path(":memory:"), keys=(KEY, STRANGERS_KEY), application=APPLICATION))
+        #: The provider's time; it passes only when somebody lets it.
+        self.clock = clock
+        keys = (KEY, STRANGERS_KEY)
+        self.app = create_sandbox(Options(Path(":memory:"), keys=keys, application=APPLICATION, clock=clock))
         self.http.mount("http://", WithinAdapter(self.app))
         self.http.mount("http://", WithinAdapter(self.app))
         self._state = state_of(self.app)
@@ -105,19 +89,17 @@ class SandboxWithin(Sandbox):
         self._kept: dict[str, sqlite3.Connection] = {}
 
     def gateway(self, **_: Any) -> Gateway:
-        return GatewayWithin(self.app)
+        return Gateway(endpoint=ADDRESS, api_key=KEY, transport=WithinAdapter(self.app))
 
     def keep(self, name: str) -> None:
         """Remember the book as it is now."""
         self._kept[name] = sqlite3.connect(":memory:", check_same_thread=False)
         self._state.book._db.backup(self._kept[name])
 
-    def restore(self, name: str, now: datetime) -> None:
-        """The book as it was kept, at another time; no trouble is planned."""
+    def restore(self, name: str) -> None:
+        """The book as it was kept; no trouble is planned."""
         self._kept[name].backup(self._state.book._db)
         self._state.faults.clear()
-        with self._state.book.transaction() as db:
-            db.execute("UPDATE clock SET ahead_s = ?", ((now - datetime.now(UTC)).total_seconds(),))
 
     @property
     def changes_qty(self) -> int:

@@ -7,7 +7,7 @@ Judged by the provider's own book and by the arithmetic of these pages, not by w
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -33,43 +33,54 @@ Row = dict[str, Any]
 
 @dataclass
 class Bought:
-    """An order as its resident remembers it: what was wanted, what never came, and what was given back besides."""
+    """An order as its resident remembers it: what was wanted, what never came, and what was given back besides.
+
+    `back_cents` is what went back of each line, its merchant bearing it; `delivery_back_cents` of the delivery;
+    `cancelled` are the parts that nobody gets, and who bears them.
+    """
 
     order_id: int
     code: str
     token: str
     wanted: Counter[str]
     missing: Counter[str] = field(default_factory=Counter)
+    back_cents: Counter[str] = field(default_factory=Counter)
+    cancelled: dict[str, str] = field(default_factory=dict)
+    delivery_back_cents: int = 0
     gestures_cents: int = 0
-    #: Shop → what it gave of what it had.
-    given_back_cents: Counter[str] = field(default_factory=Counter)
-
-    def goods_cents(self, slug: str, pieces: Mapping[str, int] | None = None) -> int:
-        """What the pieces of one shop cost; those that were wanted, unless others are named."""
-        pieces = self.wanted if pieces is None else pieces
-        return sum(qty * GOODS[ref][1] for ref, qty in pieces.items() if GOODS[ref][0] == slug)
 
     @property
     def slugs(self) -> list[str]:
         return sorted({GOODS[ref][0] for ref in self.wanted})
 
+    def refs(self, slug: str) -> list[str]:
+        return [ref for ref in self.wanted if GOODS[ref][0] == slug]
+
+    def goods_cents(self, slug: str) -> int:
+        """What the pieces of one shop cost."""
+        return sum(self.wanted[ref] * GOODS[ref][1] for ref in self.refs(slug))
+
     def commission_cents(self, slug: str) -> int:
         """The shop's commission, halves rounded up."""
         return (self.goods_cents(slug) * COMMISSION_PERMILLE + 500) // 1000
 
-    def commission_back_cents(self, slug: str) -> int:
-        """What of it goes back with what is missing: each line's own part of it, halves rounded up."""
-        refs = [ref for ref in self.wanted if GOODS[ref][0] == slug]
-        totals = [self.wanted[ref] * GOODS[ref][1] for ref in refs]
-        back = 0
-        for ref, total, share in zip(refs, totals, divide(Money(self.commission_cents(slug)), totals), strict=True):
-            back += int(Fraction(share.cents * self.missing[ref] * GOODS[ref][1], total) + Fraction(1, 2))
-        return back
+    def kept_cents(self, slug: str) -> int:
+        """What the resident has paid of the shop's goods in the end."""
+        if slug in self.cancelled:
+            return 0
+        return self.goods_cents(slug) - sum(self.back_cents[ref] for ref in self.refs(slug))
 
     def earned_cents(self, slug: str) -> int:
-        """What the shop gets once it has handed over."""
-        gone = self.goods_cents(slug, self.missing) - self.commission_back_cents(slug)
-        return self.goods_cents(slug) - self.commission_cents(slug) - gone - self.given_back_cents[slug]
+        """What the shop gets once its part is done: of what goes back, its own part of the commission does too."""
+        if self.cancelled.get(slug) == "merchant":
+            return 0
+        refs = self.refs(slug)
+        totals = [self.wanted[ref] * GOODS[ref][1] for ref in refs]
+        earned = self.goods_cents(slug) - self.commission_cents(slug)
+        for ref, total, share in zip(refs, totals, divide(Money(self.commission_cents(slug)), totals), strict=True):
+            commission_back = int(Fraction(share.cents * self.back_cents[ref], total) + Fraction(1, 2))
+            earned -= self.back_cents[ref] - commission_back
+        return earned
 
 
 @dataclass(frozen=True)
@@ -251,9 +262,9 @@ def _nobody_paid_twice(seen: Seen, bought: Iterable[Bought]) -> Iterator[str]:
     states = {(part["order_id"], part["party"]): part["state"] for part in seen.parts}
     for one in bought:
         for slug in one.slugs:
-            # What is missing may be on its way back still.
+            # What goes back may be on its way still.
             most = one.goods_cents(slug) - one.commission_cents(slug)
-            if states[orders[one.code]["id"], f"merchant:{slug}"] != "delivered":
+            if not _is_done(states[orders[one.code]["id"], f"merchant:{slug}"], one, slug):
                 most = 0
             if has[one.code, f"org_{slug}"] > most:
                 yield f"I2 org_{slug} has {has[one.code, f'org_{slug}']} of {one.code}, and earned {most} at most"
@@ -268,6 +279,11 @@ def _nobody_paid_twice(seen: Seen, bought: Iterable[Bought]) -> Iterator[str]:
         paid = payment["amount_cents"] if payment["status"] == "paid" else 0
         if gone[payment["id"]] > paid:
             yield f"I3 {gone[payment['id']]} went back of {payment['id']}, which paid {paid}"
+
+
+def _is_done(state: str, one: Bought, slug: str) -> bool:
+    """Whether the shop has earned what it sold: handed it over, or the association bears that it could not."""
+    return state == "delivered" or (state == "cancelled" and one.cancelled.get(slug) == "association")
 
 
 def _nothing_oversold(seen: Seen, bought: Iterable[Bought]) -> Iterator[str]:
@@ -394,13 +410,13 @@ def losses(seen: Seen, bought: Iterable[Bought]) -> Iterator[str]:
     for one in bought:
         order = orders[one.code]
         due = 0
-        if order["state"] in SOLD:
-            goods = sum(one.goods_cents(slug) - one.goods_cents(slug, one.missing) for slug in one.slugs)
-            due = goods + order["delivery_fee"] - one.gestures_cents - one.given_back_cents.total()
+        if order["state"] in SOLD or order["ending"] == "refunded":
+            due = sum(one.kept_cents(slug) for slug in one.slugs) + order["delivery_fee"]
+            due -= one.delivery_back_cents + one.gestures_cents
         if kept[one.code] != due:
             yield f"I2 the resident of {one.code} ({order['state']}) has paid {kept[one.code]} in the end, not {due}"
         for slug in one.slugs:
-            is_earned = states[order["id"], f"merchant:{slug}"] == "delivered"
-            earned = one.earned_cents(slug) if is_earned else 0
+            is_done = _is_done(states[order["id"], f"merchant:{slug}"], one, slug)
+            earned = one.earned_cents(slug) if is_done else 0
             if has[one.code, f"org_{slug}"] != earned:
                 yield f"I6 org_{slug} has {has[one.code, f'org_{slug}']} of {one.code}, not {earned}"

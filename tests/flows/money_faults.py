@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from basket import orders, shortages
+from basket import giving_back, orders
 from marketplace.ids import new_token
 from marketplace.ledger import accounts
 from marketplace.ledger.service import post
@@ -199,7 +199,7 @@ def _failure_unwritten(patch: pytest.MonkeyPatch) -> None:
 
 
 def _commission_kept(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(shortages, "commission_back", lambda commission, total, *, refunded, more: ZERO)
+    patch.setattr(giving_back, "commission_back", lambda commission, total, *, refunded, more: ZERO)
 
 
 def _won_unheard(patch: pytest.MonkeyPatch) -> None:
@@ -293,7 +293,7 @@ FAULTS = (
     Fault(
         "nothing reversed",
         _nothing_reversed,
-        (BROUGHT_HOME, ("a_merchant_gives_something_back", {"n": 0, "cents": 100, "works": True})),
+        (BROUGHT_HOME, ("a_resident_complains", {"n": 0, "m": 0, "cents": 100, "works": True})),
         "I10 refund",
     ),
     Fault("late money kept", _late_money_kept, LATE, "I07 money that no order took"),

@@ -6,7 +6,6 @@ and the worker is a loop that runs the jobs which it finds. Whoever builds a hou
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,13 @@ import psycopg
 import basket.checks
 import marketplace.payments.checks
 import merchants.checks
-from marketplace import jobs
 from marketplace.app import create_app
 from marketplace.clock import FixedClock
 from marketplace.db import Base, Database
 from marketplace.errors import GatewayError
 from marketplace.geo import Geocoder
 from marketplace.hall import Hall
+from marketplace.jobs import subscribers
 from marketplace.ledger.proof import WAITING
 from marketplace.mail import Mailer
 from marketplace.settings import Settings
@@ -33,20 +32,16 @@ QUEUE = ("procrastinate_events", "procrastinate_jobs")
 #: What the town has from the start and an order changes.
 CHANGING = ("variant", "stock_move", "merchant_account", "slot", "round")
 
-#: Jobs that move no money: letters, and what is searched.
-LETTERS = frozenset(
-    f"basket.handlers.{name}"
-    for name in ("confirm_by_letter", "tell_of_refund", "tell_of_shortage", "tell_shops", "tell_shop")
-)
-MONEY_MODULES = ("basket.handlers.", "marketplace.payments.")
+#: The others are letters, and what is searched.
+MONEY_JOBS = ("basket.handlers.take_payment", "marketplace.payments.")
 
 
 class MoneyHouse:
     """The house around an empty database, which it fills with a town; `reset` puts everything back."""
 
     def __init__(self, database: Database, folder: Path) -> None:
-        self.sandbox = SandboxWithin()
         self.clock = FixedClock(NOW)
+        self.sandbox = SandboxWithin(FixedClock(NOW))
         settings = Settings.from_env(
             {
                 "SECRET_KEY": "t" * 40,
@@ -64,9 +59,7 @@ class MoneyHouse:
             mailer=Mailer(host="127.0.0.1", port=9, sender=settings.mail_from),
         )
         self.client = create_app(self.hall).test_client()
-        self._handlers: dict[str, Callable[..., None]] = {
-            subscriber.name: subscriber.handler for ones in jobs._subscribers.values() for subscriber in ones
-        }
+        self._handlers = subscribers()
         register_merchants(self.sandbox)
         with database.transaction() as session:
             self.town = arrange_town(session)
@@ -107,8 +100,8 @@ class MoneyHouse:
         """Everything as it was kept."""
         steps, now = self._resets[name]
         self._line.execute(steps, prepare=False)
-        self.clock.at = now
-        self.sandbox.restore(name, now)
+        self.clock.at, self.sandbox.clock.at = now, now
+        self.sandbox.restore(name)
 
     def close(self) -> None:
         """Leave the town as it was arranged."""
@@ -132,7 +125,7 @@ class MoneyHouse:
     def waiting_jobs(self) -> list[tuple[int, str, dict[str, Any]]]:
         """The jobs that move money, oldest first; the others are thrown away."""
         found = self.ask("SELECT id, task_name, args FROM procrastinate_jobs WHERE status = 'todo' ORDER BY id")
-        money = [row for row in found if row[1].startswith(MONEY_MODULES) and row[1] not in LETTERS]
+        money = [row for row in found if row[1].startswith(MONEY_JOBS)]
         if len(money) < len(found):
             others = [row[0] for row in found if row not in money]
             self._line.execute("DELETE FROM procrastinate_jobs WHERE id = ANY(%s)", (others,))

@@ -22,17 +22,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from basket import orders
 from basket.baskets import open_basket
+from basket.cancelling import cancel_part
+from basket.giving_back import Returned, give_back
 from basket.handlers import let_unpaid_orders_lapse
-from basket.models import Line
+from basket.models import Line, Order, OrderRefund, SubOrder
 from basket.shortages import NothingLeftToPack, report_shortage
 from marketplace.delivery.bookings import CutOffPassed, SlotFull
-from marketplace.errors import GatewayError
+from marketplace.errors import FieldError, GatewayError
 from marketplace.money import Money
 from marketplace.payments import refunds
 from marketplace.payments import service as payments
 from marketplace.payments.handlers import poll_payments, reconcile_payments, send_what_waits
 from marketplace.payments.models import MerchantAccount
-from marketplace.payments.rules import Bearing
 from merchants import treasury
 from merchants.stock import NotEnoughStock
 from tests.flows.money_checks import GOODS, ORGANIZATIONS, Bought, Row, Seen, disagreements, look, losses, unrest
@@ -171,11 +172,6 @@ class MoneyMachine(RuleBasedStateMachine):
 
     def _parts(self, *states: str) -> list[Row]:
         return [part for part in self.seen.parts if part["state"] in states]
-
-    def _payment_of(self, one: Bought) -> Row:
-        (order,) = [order for order in self.seen.orders if order["code"] == one.code]
-        (payment,) = [payment for payment in self.seen.payments if payment["id"] == order["payment_id"]]
-        return payment
 
     def _work(self, works: bool = True) -> None:
         if works:
@@ -404,10 +400,7 @@ class MoneyMachine(RuleBasedStateMachine):
         here = [ref for ref in one.wanted if f"merchant:{GOODS[ref][0]}" == part["party"]]
         left = [ref for ref in here if one.wanted[ref] > one.missing[ref]]
         reference = _which(left, m)
-        variant_id = self.house.town.variant(reference)
-        ((line_id,),) = self.house.ask(
-            f"SELECT id FROM order_line WHERE sub_order_id = {part['id']} AND variant_id = {variant_id}"
-        )
+        line_id = self._line_of(part, reference)
         try:
             with self.hall.database.transaction() as session:
                 report_shortage(
@@ -421,6 +414,36 @@ class MoneyMachine(RuleBasedStateMachine):
         except NothingLeftToPack:
             return
         one.missing[reference] += 1
+        one.back_cents[reference] += GOODS[reference][1]
+        self._work(works)
+
+    @happens(
+        lambda self: self._parts("received", "accepted", "packed", "handed_over"),
+        n=WHICH,
+        liable=st.sampled_from(("merchant", "merchant", "association")),
+        works=WORKS,
+    )
+    def a_part_is_cancelled(self, n: int, liable: str, works: bool) -> None:
+        """By its shop, or by the association, which may bear it."""
+        part = _which(self._parts("received", "accepted", "packed", "handed_over"), n)
+        one, slug = self._bought_of(part), part["party"].removeprefix("merchant:")
+        by_shop = liable == "merchant" and part["state"] != "handed_over"
+        try:
+            with self.hall.database.transaction() as session:
+                given = cancel_part(
+                    session,
+                    sub_order_id=part["id"],
+                    shop_ids=frozenset({part["shop_id"]}) if by_shop else None,
+                    liable=liable,
+                    actor="shop" if by_shop else "person:1",
+                    now=self.clock.now(),
+                )
+        except (refunds.RefundTooLarge, refunds.NothingLeftToBear):
+            self.count["cancelling refused"] += 1
+            return
+        assert given is not None, "it was not cancelled before"
+        one.cancelled[slug] = liable
+        one.delivery_back_cents += given.delivery.cents
         self._work(works)
 
     @happens(_paid, n=WHICH, opens=st.booleans())
@@ -441,40 +464,38 @@ class MoneyMachine(RuleBasedStateMachine):
     @happens(lambda self: self._orders("confirmed", "completed"), n=WHICH, cents=st.sampled_from((1, 120, 450, 2000)))
     def the_association_makes_a_gesture(self, n: int, cents: int) -> None:
         one = _which(self._orders("confirmed", "completed"), n)
-        try:
-            with self.hall.database.transaction() as session:
-                refunds.refund_parts(
-                    session,
-                    payment_id=self._payment_of(one)["id"],
-                    parts=[Bearing("association", "gesture", Money(cents))],
-                    reason="gesture",
-                    actor="person:1",
-                    now=self.clock.now(),
-                )
-        except (refunds.RefundTooLarge, refunds.NothingLeftToBear):
-            self.count["gesture refused"] += 1
-            return
-        one.gestures_cents += cents
+        given = self._give_back(one, None, reason="complaint", liable="association", gesture=Money(cents))
+        if given is not None:
+            one.gestures_cents += cents
 
-    @happens(lambda self: self._parts("delivered"), n=WHICH, cents=st.sampled_from((1, 100, 333)), works=WORKS)
-    def a_merchant_gives_something_back(self, n: int, cents: int, works: bool) -> None:
-        """After hand-over: the provider takes it back from the merchant."""
+    @happens(lambda self: self._parts("delivered"), n=WHICH, m=WHICH, cents=st.sampled_from((1, 100, 333)), works=WORKS)
+    def a_resident_complains(self, n: int, m: int, cents: int, works: bool) -> None:
+        """After hand-over: the merchant gives something back, the provider takes it from there."""
         part = _which(self._parts("delivered"), n)
         one = self._bought_of(part)
+        reference = _which(one.refs(part["party"].removeprefix("merchant:")), m)
+        returned = [Returned(self._line_of(part, reference), 0, Money(cents))]
+        if self._give_back(one, part, reason="complaint", liable="merchant", returned=returned) is not None:
+            one.back_cents[reference] += cents
+        self._work(works)
+
+    def _give_back(self, one: Bought, part: Row | None, **values: Any) -> OrderRefund | None:
+        """What the treasurer's page does; None where it is refused."""
         try:
             with self.hall.database.transaction() as session:
-                refunds.refund_parts(
-                    session,
-                    payment_id=self._payment_of(one)["id"],
-                    parts=[Bearing(part["party"], "goods", Money(cents))],
-                    reason="defect",
-                    actor="person:1",
-                    now=self.clock.now(),
-                )
-        except refunds.RefundTooLarge:
-            return
-        one.given_back_cents[part["party"].removeprefix("merchant:")] += cents
-        self._work(works)
+                order = session.get_one(Order, one.order_id, with_for_update=True)
+                sub_order = session.get_one(SubOrder, part["id"], with_for_update=True) if part else None
+                return give_back(session, order, sub_order, actor="person:1", now=self.clock.now(), **values)
+        except (refunds.RefundTooLarge, refunds.NothingLeftToBear, FieldError):
+            self.count["giving back refused"] += 1
+            return None
+
+    def _line_of(self, part: Row, reference: str) -> int:
+        variant_id = self.house.town.variant(reference)
+        ((line_id,),) = self.house.ask(
+            f"SELECT id FROM order_line WHERE sub_order_id = {part['id']} AND variant_id = {variant_id}"
+        )
+        return int(line_id)
 
     def _bought_of(self, part: Row) -> Bought:
         (code,) = [order["code"] for order in self.seen.orders if order["id"] == part["order_id"]]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from marketplace.db import Database
+from tests.conftest import empty
 from tests.flows.money_faults import FAULTS, Fault, live
 from tests.flows.money_house import MoneyHouse
 from tests.flows.money_machine import MoneyMachine
@@ -22,6 +23,7 @@ def machine(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
     finally:
         logging.disable(logging.NOTSET)
         house.close()
+        empty(database)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

@@ -183,6 +183,21 @@ def test_payments_are_swept_page_by_page_oldest_first(sandbox: Sandbox) -> None:
     assert ([payment.id for payment in rest], end) == (ids[2:], None)
 
 
+def test_the_way_to_the_next_page_is_read_and_never_followed_to_another_host(provider: Provider) -> None:
+    """The library would glue a foreign address behind its own, and a page of somebody else's would be ours."""
+    with provider_on_a_free_port() as elsewhere:
+        link = {"href": f"{elsewhere.url}/v2/payments?from=tr_zzzzzzzz&limit=1", "type": "application/hal+json"}
+        provider.answer = json.dumps({"count": 1, "_embedded": {"payments": [PAYMENT]}, "_links": {"next": link}})
+        page, cursor = provider.gateway.payments_since(limit=1)
+        provider.gateway.payments_since(from_id=cursor, limit=1)
+        assert ([payment.id for payment in page], cursor) == (["tr_abcdefgh"], "tr_zzzzzzzz")
+        assert elsewhere.requests == []
+    assert [path for _, path, _ in provider.requests] == [
+        "/v2/payments?limit=1&sort=asc",
+        "/v2/payments?limit=1&sort=asc&from=tr_zzzzzzzz",
+    ]
+
+
 def test_every_page_of_refunds_is_read(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("marketplace.payments.gateway.LIST_LIMIT_QTY", 2)
     payment, gateway = paid(sandbox), sandbox.gateway()
