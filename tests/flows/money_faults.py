@@ -18,7 +18,7 @@ from marketplace.ids import new_token
 from marketplace.ledger import accounts
 from marketplace.ledger.service import post
 from marketplace.money import ZERO, Money
-from marketplace.payments import chargebacks, refunds, service, shares
+from marketplace.payments import chargebacks, nightly, refunds, service, shares
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.models import Payment
 from merchants import stock
@@ -187,7 +187,9 @@ def _late_money_kept(patch: pytest.MonkeyPatch) -> None:
 
 
 def _nobody_polls(patch: pytest.MonkeyPatch) -> None:
+    """Neither every few minutes nor at night: who loses a notice has lost what it told."""
     patch.setattr(service, "claim_due_polls", lambda session, now: [])
+    patch.setattr(nightly, "reconcile", lambda hall: nightly.Outcome([], 0, 0, reads_balance=False))
 
 
 def _failure_unwritten(patch: pytest.MonkeyPatch) -> None:
