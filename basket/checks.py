@@ -99,7 +99,8 @@ RULES = (
         "I09 a share routed before its goods were handed over",
         "SELECT sh.id FROM payment_share sh JOIN payment p ON p.id = sh.payment_id "
         "JOIN orders o ON o.code = p.reference JOIN sub_order s ON s.order_id = o.id AND s.party = sh.party "
-        "WHERE sh.state IN ('due', 'sending', 'unknown', 'routed') AND s.state NOT IN ('delivered', 'cancelled')",
+        "WHERE sh.state IN ('due', 'sending', 'unknown', 'routed') AND s.state NOT IN ('delivered', 'cancelled') "
+        "AND p.routing IS DISTINCT FROM 'upfront'",
     ),
     (
         "I17 a parcel travels for a part that was cancelled",

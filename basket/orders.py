@@ -200,6 +200,7 @@ def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> Place
         language=command.language,
         provider_env=command.provider_env,
         now=now,
+        handover_on=local_day(slot.ends_at) if slot else None,
     )
     record(session, order_id, None, "place", "", "awaiting_payment", "resident", now)
     return PlacedOrder(order_id, code, token, payment.id, is_new=True)
@@ -478,6 +479,7 @@ def pay_again(session: Session, *, code: str, token: str, provider_env: str, sit
         language=order.language,
         provider_env=provider_env,
         now=now,
+        handover_on=local_day(order.slot_ends_at) if order.slot_ends_at else None,
     )
     return payment.id
 

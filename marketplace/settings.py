@@ -45,6 +45,8 @@ class Settings:
     mollie_endpoint: str
     mollie_api_key: str = field(repr=False)
     mollie_env: str
+    #: `delayed`: shares are routed after hand-over; `upfront`: split when paid (payments.upfront).
+    mollie_routing: str
     #: Merchants connect their accounts through this application; empty: nobody has switched that on.
     mollie_client_id: str
     mollie_client_secret: str = field(repr=False)
@@ -107,6 +109,9 @@ class Settings:
             problems.append(f"MOLLIE_ENV must be sandbox, test or live, not {mollie_env!r}")
         if production and mollie_env == "sandbox":
             problems.append("MOLLIE_ENV is sandbox: production takes test or live")
+        mollie_routing = env.get("MOLLIE_ROUTING", "delayed")
+        if mollie_routing not in ("delayed", "upfront"):
+            problems.append(f"MOLLIE_ROUTING must be delayed or upfront, not {mollie_routing!r}")
         endpoint_default = "http://127.0.0.1:5051" if mollie_env == "sandbox" else "https://api.mollie.com"
         mollie_api_key = required("MOLLIE_API_KEY", "test_sandbox" if mollie_env == "sandbox" else "")
         expected = "live_" if mollie_env == "live" else "test_"
@@ -170,6 +175,7 @@ class Settings:
             mollie_endpoint=mollie_endpoint,
             mollie_api_key=mollie_api_key,
             mollie_env=mollie_env,
+            mollie_routing=mollie_routing,
             mollie_client_id=client_id,
             mollie_client_secret=client_secret,
             mollie_authorize_url=authorize_url,

@@ -41,6 +41,8 @@ class Treasury:
     owed: Money
     refunds: Money
     unmatched: Money
+    #: With merchants already, upfront, though no order has taken it: not in `holding`.
+    ahead: Money
     commission: Money
     delivery: Money
     contributions: Money
@@ -59,7 +61,7 @@ class Treasury:
     @property
     def unexplained(self) -> Money:
         """What no account and no share explains; anything but zero is a fault of ours."""
-        known = self.owed + self.refunds + self.unmatched + self.associations_own
+        known = self.owed + self.refunds + self.unmatched + self.associations_own - self.ahead
         return abs_of(self.holding - known) + Money.total([abs_of(merchant.unexplained) for merchant in self.merchants])
 
 
@@ -92,6 +94,7 @@ def look(session: Session, now: datetime) -> Treasury:
         owed=Money.total([row.owed for row in rows]),
         refunds=owed_to(accounts.REFUNDS),
         unmatched=owed_to(accounts.UNMATCHED),
+        ahead=balances.get(accounts.AHEAD, ZERO),
         commission=owed_to(accounts.COMMISSION),
         delivery=owed_to(accounts.DELIVERY),
         contributions=owed_to(accounts.CONTRIBUTIONS),

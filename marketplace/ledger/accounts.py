@@ -1,6 +1,7 @@
 """The words for accounts. A positive entry debits, a negative one credits.
 
 holding                   what lies with the payment provider for us: debited by what residents pay
+merchants:ahead           what the provider gave merchants with a payment that no order has taken yet (upfront routing)
 merchant:<key>            what a merchant is owed (credit) until it is routed
 association:commission    what the association earned by commission
 association:delivery      what residents paid for rounds
@@ -16,6 +17,7 @@ residents:unmatched       money that came without an order it could pay: a perso
 from __future__ import annotations
 
 HOLDING = "holding"
+AHEAD = "merchants:ahead"
 COMMISSION = "association:commission"
 DELIVERY = "association:delivery"
 CONTRIBUTIONS = "association:contributions"

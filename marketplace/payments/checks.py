@@ -39,6 +39,13 @@ RULES = (
         "WHERE s.state IN ('due', 'sending', 'unknown', 'routed') AND p.state <> 'paid'",
     ),
     (
+        "I09 an upfront payment whose split the ledger does not know",
+        "SELECT p.id FROM payment p WHERE p.state = 'paid' AND p.routing = 'upfront' "
+        "AND p.trouble IS DISTINCT FROM 'amount_differs' "
+        "AND EXISTS (SELECT 1 FROM payment_share s WHERE s.payment_id = p.id AND s.kind = 'goods') "
+        "AND NOT EXISTS (SELECT 1 FROM ledger_posting l WHERE l.key = 'ahead:' || p.id)",
+    ),
+    (
         "I10 more refunded than paid",
         "SELECT p.id FROM payment p JOIN refund r ON r.payment_id = p.id AND r.state NOT IN ('failed', 'canceled') "
         "GROUP BY p.id HAVING sum(r.amount) > p.amount",

@@ -12,7 +12,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -87,6 +87,16 @@ class PaymentLine:
 
 
 @dataclass(frozen=True, slots=True)
+class UpfrontRoute:
+    """A share that the provider splits off when the payment is paid; its `id` once the provider has it."""
+
+    organization_id: str
+    amount: Money
+    release_on: date | None = None
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentRequest:
     """What one payment asks for; no `webhook_url` means that only the return page and the poller will tell."""
 
@@ -97,6 +107,7 @@ class PaymentRequest:
     locale: str = "fr_FR"
     metadata: Mapping[str, str] = field(default_factory=dict)
     lines: tuple[PaymentLine, ...] = ()
+    routes: tuple[UpfrontRoute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +129,8 @@ class ProviderPayment:
     amount_refunded: Money
     amount_charged_back: Money
     is_cancelable: bool
+    #: What it is split into upfront, our own part left out.
+    routes: tuple[UpfrontRoute, ...] = ()
 
     def is_for(self, amount: Money) -> bool:
         """Whether it is a payment of exactly `amount`, in euros."""
@@ -264,6 +277,8 @@ class Gateway:
             body["webhookUrl"] = request.webhook_url
         if request.lines:
             body["lines"] = [_line(line) for line in request.lines]
+        if request.routes:
+            body["routing"] = [_upfront(route) for route in request.routes]
         return _call(lambda: _payment(self._client.payments.create(body, idempotency_key=idempotency_key)))
 
     def get_payment(self, provider_id: str) -> ProviderPayment:
@@ -533,6 +548,17 @@ def _line(line: PaymentLine) -> dict[str, Any]:
     }
 
 
+def _upfront(route: UpfrontRoute) -> dict[str, Any]:
+    _check(_ORGANIZATION_ID, route.organization_id)
+    item: dict[str, Any] = {
+        "amount": _amount(route.amount),
+        "destination": {"type": "organization", "organizationId": route.organization_id},
+    }
+    if route.release_on is not None:
+        item["releaseDate"] = route.release_on.isoformat()
+    return item
+
+
 def _payment(answer: Mapping[str, Any]) -> ProviderPayment:
     currency = answer["amount"]["currency"]
     checkout = answer["_links"].get("checkout")
@@ -550,6 +576,15 @@ def _payment(answer: Mapping[str, Any]) -> ProviderPayment:
         amount_refunded=_read_sum(answer.get("amountRefunded"), currency),
         amount_charged_back=_read_sum(answer.get("amountChargedBack"), currency),
         is_cancelable=answer.get("isCancelable") is True,
+        routes=tuple(
+            UpfrontRoute(
+                _read_text(item["destination"]["organizationId"]),
+                _read_sum(item["amount"], currency),
+                id=_read_text(item["id"]),
+            )
+            for item in answer.get("routing") or ()
+            if item["destination"]["organizationId"] != "me"
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -115,6 +115,7 @@ class Payment(Base):
             "state IN ('creating', 'unknown', 'open', 'pending', 'paid', 'failed', 'canceled', 'expired', 'rejected')",
             name="state_known",
         ),
+        CheckConstraint("routing IN ('delayed', 'upfront')", name="routing_known"),
         UniqueConstraint("provider_env", "provider_id"),
         UniqueConstraint("reference", "attempt"),
         Index(
@@ -148,6 +149,11 @@ class Payment(Base):
     created_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    #: `delayed` or `upfront` (see there); None until the provider is first asked for the payment.
+    routing: Mapped[Key | None]
+    #: When the goods are to change hands, and when merchants may use what they get upfront.
+    handover_on: Mapped[date | None]
+    release_on: Mapped[date | None]
     #: When the poller looks again; None once nothing more can happen (M07).
     next_poll_at: Mapped[datetime | None]
     polls_qty: Mapped[int] = mapped_column(server_default=text("0"))
@@ -189,7 +195,8 @@ class Share(Base):
     amount: Mapped[Money]
     state: Mapped[Key]
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
-    #: What the provider is asked to route, and to whom: the share less what had been refunded of it by then.
+    #: What the provider is asked to route, and to whom: the share less what had been refunded of it by then; upfront,
+    #: all of it, before it is paid.
     routed_amount: Mapped[Money | None]
     organization_id: Mapped[str | None]
     provider_route_id: Mapped[str | None] = mapped_column(unique=True)

@@ -35,6 +35,7 @@ from marketplace.payments.models import (
 )
 from marketplace.payments.rules import REFUND_POLL, Bearing
 from marketplace.payments.shares import ON_THE_WAY, taken_of
+from marketplace.payments.upfront import all_back
 
 log = logging.getLogger(__name__)
 
@@ -284,8 +285,9 @@ def _prepare(session: Session, payment_id: int, refund_id: int) -> _Call | None:
     if is_disputed(session, payment_id):
         log.warning("refund %s waits: the payer's bank has taken the payment back", refund_id)
         return None  # the same money must not go back twice; the hourly round asks again
-    reversals = []
-    for part in _parts_of(session, refund):
+    parts = _parts_of(session, refund)
+    reversals = [] if parts else list(all_back(session, payment))
+    for part in parts:
         if not part.is_reversal:
             continue
         share = session.scalars(
@@ -318,7 +320,7 @@ def apply_refund(session: Session, payment_id: int, answer: ProviderRefund, now:
     is_over = refund.state in ("failed", "canceled") or (refund.state == "refunded" and answer.status != "failed")
     if is_over or answer.status not in KNOWN_STATES:
         return
-    _post(session, payment, f"reversed:{refund.id}", "reversed", _reversed(session, refund), now)
+    _post(session, payment, f"reversed:{refund.id}", "reversed", _reversed(session, payment, refund), now)
     if answer.status in ("failed", "canceled"):
         _fail(session, payment, refund, answer.status, now)
         return
@@ -329,9 +331,12 @@ def apply_refund(session: Session, payment_id: int, answer: ProviderRefund, now:
         _post(session, payment, f"refunded:{refund.id}", "refunded", entries, now)
 
 
-def _reversed(session: Session, refund: Refund) -> dict[str, Money]:
+def _reversed(session: Session, payment: Payment, refund: Refund) -> dict[str, Money]:
     """What the provider has taken back from merchants with a refund that it has accepted."""
-    entries = {part.party: -part.amount for part in _parts_of(session, refund) if part.is_reversal}
+    parts = _parts_of(session, refund)
+    entries = {part.party: -part.amount for part in parts if part.is_reversal}
+    if not parts:  # no order had taken it: nothing of it was any merchant's yet
+        entries = {accounts.AHEAD: -Money.total([back.amount for back in all_back(session, payment)])}
     back = Money.total(list(entries.values()))
     return {**entries, accounts.HOLDING: -back} if back else {}
 
@@ -341,7 +346,7 @@ def _fail(session: Session, payment: Payment, refund: Refund, state: str, now: d
     undone = {account: -amount for account, amount in _borne(refund, _parts_of(session, refund)).items()}
     undone[accounts.HOLDING if refund.state == "refunded" else accounts.REFUNDS] = refund.amount
     if refund.provider_id is not None:
-        for account, amount in _reversed(session, refund).items():
+        for account, amount in _reversed(session, payment, refund).items():
             undone[account] = undone.get(account, ZERO) - amount
     refund.state, refund.settled_at = state, now
     payment.trouble = "refund_failed"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import ScalarSelect, Select, case, select, update
 from sqlalchemy.orm import Session
@@ -31,6 +31,7 @@ from marketplace.payments.gateway import (
     ProviderPayment,
     Rejected,
     TryAgain,
+    UpfrontRoute,
 )
 from marketplace.payments.models import (
     MACHINE,
@@ -53,6 +54,7 @@ from marketplace.payments.rules import (
     PlannedShare,
     next_poll,
 )
+from marketplace.payments.upfront import fix_routing, note_split, routes_for
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,7 @@ def request_payment(
     language: str,
     provider_env: str,
     now: datetime,
+    handover_on: date | None = None,
 ) -> Payment:
     """A new attempt to pay `reference`, of which the provider does not know yet; its shares sum to its amount.
 
@@ -101,6 +104,7 @@ def request_payment(
         idempotency_key=new_token(),
         redirect_url=redirect_url,
         language=language,
+        handover_on=handover_on,
         created_at=now,
         next_poll_at=next_poll(now, 0, now),
     )
@@ -129,11 +133,12 @@ def open_at_provider(hall: Hall, payment_id: int) -> str | None:
     None while nobody can say whether it was created (the poller asks again with the same key), and when the
     provider refused it (the attempt is over, another may be offered). Calling it again is harmless.
     """
-    with hall.database.reading() as session:
-        payment = session.get_one(Payment, payment_id)
+    with hall.database.transaction() as session:
+        payment = session.get_one(Payment, payment_id, with_for_update=True)
         if payment.state not in UNHEARD_STATES:
             return payment.checkout_url if payment.state in OPEN_STATES else None
-        request = _request_of(hall, payment)
+        fix_routing(session, payment, routing=hall.settings.mollie_routing, now=hall.clock.now())
+        request = _request_of(hall, payment, routes_for(session, payment))
         key = payment.idempotency_key
         is_key_fresh = hall.clock.now() - payment.created_at < KEY_WINDOW
     if not is_key_fresh:
@@ -158,7 +163,7 @@ def open_at_provider(hall: Hall, payment_id: int) -> str | None:
     return answer.checkout_url
 
 
-def _request_of(hall: Hall, payment: Payment) -> PaymentRequest:
+def _request_of(hall: Hall, payment: Payment, routes: tuple[UpfrontRoute, ...]) -> PaymentRequest:
     base = hall.settings.webhook_base
     return PaymentRequest(
         amount=payment.amount,
@@ -167,6 +172,7 @@ def _request_of(hall: Hall, payment: Payment) -> PaymentRequest:
         locale=LOCALES[payment.language],
         webhook_url=f"{base}/paiements/avis/{payment.token}" if base else None,
         metadata={"payment_key": payment.idempotency_key, "reference": payment.reference},
+        routes=routes,
     )
 
 
@@ -237,7 +243,7 @@ def _apply(session: Session, payment_id: int, answer: ProviderPayment, now: date
         actor=MACHINE,
         now=now,
     )
-    if _claim_of(answer) != _claim_asked(payment):
+    if _claim_of(answer) != _claim_asked(payment) or not note_split(session, payment, answer.routes, now):
         # Fulfil nothing: a person must look at money that is not the money we asked for (I05).
         payment.trouble = "amount_differs"
         log.error("payment %s: the provider's %s is not what we asked for", payment.id, answer.id)

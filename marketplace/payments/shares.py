@@ -20,6 +20,7 @@ from marketplace.money import ZERO, Money
 from marketplace.payments.chargebacks import is_disputed
 from marketplace.payments.gateway import Rejected, TryAgain
 from marketplace.payments.models import MACHINE, MerchantAccount, Payment, Refund, RefundPart, Share
+from marketplace.payments.upfront import hand_on
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def allocate(session: Session, *, payment_id: int, now: datetime) -> None:
         actor=MACHINE,
         now=now,
     )
+    hand_on(session, payment, now)
 
 
 def make_due(session: Session, *, payment_id: int, party: str) -> None:

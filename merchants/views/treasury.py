@@ -30,7 +30,13 @@ def home() -> ResponseReturnValue:
         seen = treasury.look(session, hall.clock.now())
         stands = standing(session, provider_env=hall.settings.mollie_env)
         waiting_qty = differing.waiting_qty(session, provider_env=hall.settings.mollie_env)
-    return render_template("merchants/treasury.html", treasury=seen, standing=stands, waiting_qty=waiting_qty)
+    return render_template(
+        "merchants/treasury.html",
+        treasury=seen,
+        standing=stands,
+        waiting_qty=waiting_qty,
+        routing=hall.settings.mollie_routing,
+    )
 
 
 @blueprint.get("/tresorerie/ecarts")

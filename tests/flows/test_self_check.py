@@ -108,6 +108,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "UPDATE payment SET state = 'expired' WHERE id = (SELECT min(payment_id) FROM payment_share"
         " WHERE state = 'routed')",
     ),
+    "I09 an upfront payment whose split the ledger does not know": ("UPDATE payment SET routing = 'upfront'",),
     "I10 more refunded than paid": ("UPDATE refund SET amount = amount + 1",),
     "I10 a settled refund that the ledger does not know": ("UPDATE refund SET state = 'refunded'",),
     "I10 more pieces refunded than bought": (
