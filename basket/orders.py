@@ -201,6 +201,7 @@ def place_order(session: Session, command: PlaceOrder, *, clock: Clock) -> Place
         provider_env=command.provider_env,
         now=now,
         handover_on=local_day(slot.ends_at) if slot else None,
+        takes_slow=quote.keeps,
     )
     record(session, order_id, None, "place", "", "awaiting_payment", "resident", now)
     return PlacedOrder(order_id, code, token, payment.id, is_new=True)
@@ -480,6 +481,7 @@ def pay_again(session: Session, *, code: str, token: str, provider_env: str, sit
         provider_env=provider_env,
         now=now,
         handover_on=local_day(order.slot_ends_at) if order.slot_ends_at else None,
+        takes_slow=latest.takes_slow,
     )
     return payment.id
 

@@ -20,6 +20,7 @@ from marketplace.money import ZERO, Money, share_of
 from merchants.commission import rates_on
 from merchants.kinds import Kind, get_kind
 from merchants.models import Merchant, Product, Shop, Variant
+from merchants.rules import PERISHABLE
 
 #: Shops often leave sizes out; a round that is planned with nothing at all would be overloaded.
 PIECE_GRAMS, PIECE_ML = 300, 1000
@@ -170,6 +171,11 @@ class Quote:
     def minimum_age(self) -> int | None:
         ages = [line.kind.minimum_age for line in self.lines if line.kind.minimum_age is not None]
         return max(ages, default=None)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether nothing in it spoils while a slow payment is on its way."""
+        return not any(line.kind.key in PERISHABLE or line.kind.is_chilled for line in self.lines)
 
     @property
     def changed_lines(self) -> tuple[QuotedLine, ...]:

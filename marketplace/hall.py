@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import current_app
 
@@ -11,6 +11,7 @@ from marketplace.db import Database, open_database
 from marketplace.geo import Geocoder
 from marketplace.mail import Mailer
 from marketplace.payments.gateway import Gateway
+from marketplace.payments.ways import Ways
 from marketplace.settings import Settings
 
 
@@ -24,6 +25,7 @@ class Hall:
     gateway: Gateway
     geocoder: Geocoder
     mailer: Mailer
+    ways: Ways = field(default_factory=Ways)
 
     @classmethod
     def open(cls, settings: Settings) -> Hall:

@@ -24,7 +24,9 @@ from marketplace.geo import FoundAddress
 from marketplace.hall import the_hall
 from marketplace.language import current_language
 from marketplace.money import Money
-from marketplace.payments.service import open_at_provider, payable_parties
+from marketplace.payments.gateway import PayMethod
+from marketplace.payments.service import LOCALES, open_at_provider, payable_parties
+from marketplace.payments.ways import fitting
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import everyone, open_to
 from marketplace.web.headers import keep_nothing
@@ -301,6 +303,7 @@ def contact_submit() -> ResponseReturnValue:
 @blueprint.get("/verifier")
 @open_to(everyone)
 def check() -> ResponseReturnValue:
+    ways = _ways_to_pay()
     with the_hall().database.transaction() as session:
         desk = _desk(session)
         question = _question(desk)
@@ -308,7 +311,7 @@ def check() -> ResponseReturnValue:
             return question
         if desk.checkout.mode == "delivery" and desk.slot is None:
             return _slot_page(session, desk, {"slot_id": ["cut_off_passed"]})
-        return _check_page(desk, {}, {})
+        return _check_page(desk, ways, {}, {})
 
 
 @blueprint.post("/verifier")
@@ -316,12 +319,13 @@ def check() -> ResponseReturnValue:
 def order() -> ResponseReturnValue:
     """The one button with an obligation to pay. Everything scarce is held, then the payment page opens."""
     hall = the_hall()
+    ways = _ways_to_pay()
     try:
         form = load_form(schemas.Confirm(), request.form)
     except FormErrors as refused:
         with hall.database.transaction() as session:
             desk = _desk(session)
-            return _question(desk) or _check_page(desk, refused.typed, {"check": ["form_too_old"]})
+            return _question(desk) or _check_page(desk, ways, refused.typed, {"check": ["form_too_old"]})
     earlier = _find_earlier(form["checkout_key"])
     if earlier is not None:
         return earlier
@@ -333,7 +337,7 @@ def order() -> ResponseReturnValue:
                 return question
             codes = _unsaid(desk, form)
             if codes:
-                return _check_page(desk, request.form, codes)
+                return _check_page(desk, ways, request.form, codes)
             command = _command(desk, form)
     except NothingToOrder:
         # The first of two clicks may have taken the last pieces since we looked: then they are this order's.
@@ -344,7 +348,7 @@ def order() -> ResponseReturnValue:
             sheet.renew_key(session, basket_id=command.basket_id)
     except (orders.BasketChanged, NotEnoughStock):
         with hall.database.transaction() as session:
-            return _check_page(_desk(session), request.form, {"check": ["basket_changed"]})
+            return _check_page(_desk(session), ways, request.form, {"check": ["basket_changed"]})
     except (bookings.SlotFull, bookings.CutOffPassed) as refused:
         with hall.database.transaction() as session:
             return _slot_page(session, _desk(session), {"slot_id": [refused.code]})
@@ -405,7 +409,16 @@ def _command(desk: Desk, form: dict[str, object]) -> orders.PlaceOrder:
     )
 
 
-def _check_page(desk: Desk, typed: object, codes: dict[str, list[str]]) -> ResponseReturnValue:
+def _ways_to_pay() -> tuple[PayMethod, ...]:
+    """What the provider offers, kept for minutes; before any transaction is open (M05)."""
+    hall = the_hall()
+    return hall.ways.offered(hall.gateway, locale=LOCALES[current_language()], clock=hall.clock)
+
+
+def _check_page(
+    desk: Desk, ways: tuple[PayMethod, ...], typed: object, codes: dict[str, list[str]]
+) -> ResponseReturnValue:
+    routing = the_hall().settings.mollie_routing
     body = render_template(
         "basket/check.html",
         quote=desk.quote,
@@ -413,6 +426,7 @@ def _check_page(desk: Desk, typed: object, codes: dict[str, list[str]]) -> Respo
         slot=desk.slot,
         typed=typed,
         codes=codes,
+        ways=fitting(ways, desk.quote.total, takes_slow=desk.quote.keeps, routing=routing),
         hold_minutes=int(HOLD.total_seconds() // 60),
     )
     return body, 422 if codes else 200

@@ -31,6 +31,8 @@ T = TypeVar("T")
 CURRENCY = "EUR"
 #: Mollie's largest page.
 LIST_LIMIT_QTY = 250
+#: To connect and to wait, where somebody looks at a page that can do without the answer.
+HURRIED_S = (1.0, 2.0)
 #: Enough of a foreign message for a log; a proxy's error page has no end.
 MESSAGE_MAXIMUM_CHARS = 300
 
@@ -97,6 +99,15 @@ class UpfrontRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class PayMethod:
+    """A way to pay that is switched on, with the sums that it takes; no `maximum`: any."""
+
+    id: str
+    minimum: Money
+    maximum: Money | None
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentRequest:
     """What one payment asks for; no `webhook_url` means that only the return page and the poller will tell."""
 
@@ -108,6 +119,8 @@ class PaymentRequest:
     metadata: Mapping[str, str] = field(default_factory=dict)
     lines: tuple[PaymentLine, ...] = ()
     routes: tuple[UpfrontRoute, ...] = ()
+    #: Only these ways to pay; none named: all that there are.
+    methods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +290,22 @@ class Gateway:
             body["webhookUrl"] = request.webhook_url
         if request.lines:
             body["lines"] = [_line(line) for line in request.lines]
+        if request.methods:
+            body["method"] = list(request.methods)
         if request.routes:
             body["routing"] = [_upfront(route) for route in request.routes]
         return _call(lambda: _payment(self._client.payments.create(body, idempotency_key=idempotency_key)))
+
+    def methods(self, *, locale: str) -> list[PayMethod]:
+        """Every way to pay that a buyer in France may be offered, with phones' wallets."""
+
+        def ask() -> list[PayMethod]:
+            answer = self._hurried.methods.list(
+                locale=locale, billingCountry="FR", includeWallets="applepay,googlepay", resource="payments"
+            )
+            return [_method(item) for item in answer["_embedded"]["methods"]]
+
+        return _call(ask)
 
     def get_payment(self, provider_id: str) -> ProviderPayment:
         """The payment as it is now; Rejected (404) when it is not ours."""
@@ -468,9 +494,17 @@ class Gateway:
         client: Client = self._of_thread.client
         return client
 
-    def _new_client(self, access_token: str = "") -> Client:
+    @property
+    def _hurried(self) -> Client:
+        """The same for questions whose answer a page can do without."""
+        if not hasattr(self._of_thread, "hurried"):
+            self._of_thread.hurried = self._new_client(timeout_s=HURRIED_S)
+        client: Client = self._of_thread.hurried
+        return client
+
+    def _new_client(self, access_token: str = "", *, timeout_s: tuple[float, float] | None = None) -> Client:
         # requests takes fractions of a second; the library's annotation leaves them out.
-        timeout = cast(tuple[int, int], self._timeout_s)
+        timeout = cast(tuple[int, int], timeout_s or self._timeout_s)
         client = _Client(api_endpoint=self._endpoint, timeout=timeout, retry=0)
         client.transport = self._transport
         try:
@@ -546,6 +580,15 @@ def _line(line: PaymentLine) -> dict[str, Any]:
         "vatRate": f"{line.vat_rate_bp // 100}.{line.vat_rate_bp % 100:02d}",
         "vatAmount": _amount(line.vat),
     }
+
+
+def _method(answer: Mapping[str, Any]) -> PayMethod:
+    maximum = answer.get("maximumAmount")
+    return PayMethod(
+        id=_read_text(answer["id"]),
+        minimum=_read_sum(answer["minimumAmount"], CURRENCY),
+        maximum=_read_sum(maximum, CURRENCY) if maximum else None,
+    )
 
 
 def _upfront(route: UpfrontRoute) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from marketplace.db import Base, Id, Key, Token
@@ -151,6 +152,10 @@ class Payment(Base):
     ended_at: Mapped[datetime | None]
     #: `delayed` or `upfront` (see there); None until the provider is first asked for the payment.
     routing: Mapped[Key | None]
+    #: False: what is bought does not keep for as long as the slow ways to pay take (`rules.SLOW_METHODS`).
+    takes_slow: Mapped[bool] = mapped_column(server_default=text("true"))
+    #: The only ways to pay that the provider was asked for; None: all.
+    methods: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     #: When the goods are to change hands, and when merchants may use what they get upfront.
     handover_on: Mapped[date | None]
     release_on: Mapped[date | None]

@@ -38,6 +38,12 @@ POLL_LONGEST = timedelta(days=2)
 #: A refund takes days.
 REFUND_POLL = timedelta(hours=1)
 
+#: Ways to pay that stay open for days (a transfer: twelve and two), in which fresh food does not wait.
+SLOW_METHODS = frozenset({"banktransfer"})
+
+#: Ways to pay that cannot be split upfront (mollie.md 2.1).
+NOT_UPFRONT = frozenset({"paypal", "klarna", "klarnapaylater", "klarnapaynow", "klarnasliceit", "giftcard", "voucher"})
+
 #: How far back the provider's book is gone through: longer than an attempt can be paid, and than a backup is old.
 RECONCILED = timedelta(days=7)
 

@@ -50,11 +50,13 @@ from marketplace.payments.rules import (
     NEXT,
     POLL_LONGEST,
     RECONCILED,
+    SLOW_METHODS,
     Claim,
     PlannedShare,
     next_poll,
 )
 from marketplace.payments.upfront import fix_routing, note_split, routes_for
+from marketplace.payments.ways import fitting
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ def request_payment(
     provider_env: str,
     now: datetime,
     handover_on: date | None = None,
+    takes_slow: bool = True,
 ) -> Payment:
     """A new attempt to pay `reference`, of which the provider does not know yet; its shares sum to its amount.
 
@@ -105,6 +108,7 @@ def request_payment(
         redirect_url=redirect_url,
         language=language,
         handover_on=handover_on,
+        takes_slow=takes_slow,
         created_at=now,
         next_poll_at=next_poll(now, 0, now),
     )
@@ -133,10 +137,13 @@ def open_at_provider(hall: Hall, payment_id: int) -> str | None:
     None while nobody can say whether it was created (the poller asks again with the same key), and when the
     provider refused it (the attempt is over, another may be offered). Calling it again is harmless.
     """
+    fast = _fast_methods(hall, payment_id)
     with hall.database.transaction() as session:
         payment = session.get_one(Payment, payment_id, with_for_update=True)
         if payment.state not in UNHEARD_STATES:
             return payment.checkout_url if payment.state in OPEN_STATES else None
+        if payment.routing is None:
+            payment.methods = fast  # fixed with the routing, before the provider is first asked
         fix_routing(session, payment, routing=hall.settings.mollie_routing, now=hall.clock.now())
         request = _request_of(hall, payment, routes_for(session, payment))
         key = payment.idempotency_key
@@ -163,6 +170,19 @@ def open_at_provider(hall: Hall, payment_id: int) -> str | None:
     return answer.checkout_url
 
 
+def _fast_methods(hall: Hall, payment_id: int) -> list[str] | None:
+    """The ways to pay that what is bought does not outlive; None where no way has to be left out."""
+    with hall.database.reading() as session:
+        payment = session.get_one(Payment, payment_id)
+    if payment.takes_slow or payment.routing is not None or payment.state not in UNHEARD_STATES:
+        return None
+    offered = hall.ways.offered(hall.gateway, locale=LOCALES[payment.language], clock=hall.clock)
+    if SLOW_METHODS.isdisjoint(method.id for method in offered):
+        return None
+    fast = fitting(offered, payment.amount, takes_slow=False)
+    return [method.id for method in fast] or None
+
+
 def _request_of(hall: Hall, payment: Payment, routes: tuple[UpfrontRoute, ...]) -> PaymentRequest:
     base = hall.settings.webhook_base
     return PaymentRequest(
@@ -173,6 +193,7 @@ def _request_of(hall: Hall, payment: Payment, routes: tuple[UpfrontRoute, ...]) 
         webhook_url=f"{base}/paiements/avis/{payment.token}" if base else None,
         metadata={"payment_key": payment.idempotency_key, "reference": payment.reference},
         routes=routes,
+        methods=tuple(payment.methods or ()),
     )
 
 

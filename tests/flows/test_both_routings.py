@@ -1,4 +1,4 @@
-"""The worked example of mollie.md 6 and what is given back of it, routed after hand-over and upfront: the same cents."""
+"""The worked example of mollie.md 6 and what goes back of it, routed after hand-over and upfront: the same cents."""
 
 from __future__ import annotations
 
