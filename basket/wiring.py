@@ -4,7 +4,7 @@ from flask import Flask
 
 from basket import api, checks, handlers, reservation_api, reservation_handlers
 from basket.documents.wiring import init_documents
-from basket.views import baskets, checkout, dac7, fulfilment, orders, plan, reservations, statements
+from basket.views import baskets, checkout, dac7, fulfilment, order_money, orders, plan, reservations, statements
 from basket.views.delivery_terms import init_delivery_terms
 from basket.views.visitor import basket_count
 from marketplace.selfcheck import register_check
@@ -25,6 +25,7 @@ def init(app: Flask) -> None:
     app.register_blueprint(dac7.blueprint)
     app.register_blueprint(reservations.blueprint)
     init_delivery_terms(app)
+    app.register_blueprint(order_money.blueprint)
     register(app, api.blueprint)
     register(app, reservation_api.blueprint)
     # The shops' counter; importing these (and `reservations`) has hung the day's work and the statements into it.

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from basket import orders, reservations
 from basket.documents.models import CommissionPart, CommissionRun
 from basket.handlers import let_unpaid_orders_lapse
-from basket.models import Reservation
+from basket.models import Order, Reservation
 from marketplace.clock import local_day
 from marketplace.delivery.models import Booking, Round, Slot
 from marketplace.invoices.issuing import credit, issue_for_seller, issue_own
@@ -682,6 +682,7 @@ def _coordinator_plans(crawl: Crawl, round_id: int) -> None:
     _commissions(crawl, treasurer)
     crawl.visit(treasurer, "/tresorerie/ecarts", "differences")
     _commission_runs(crawl, treasurer)
+    _order_money(crawl, treasurer)
     crawl.visit(who, page, "round: open")
     crawl.wander(who, "/tournees", within=ROOMS)
     crawl.send(who, f"{page}/fermer", {}, "round: closed")
@@ -709,6 +710,39 @@ def _commission_runs(crawl: Crawl, treasurer: Visitor) -> None:
             session.add(part)
     crawl.visit(treasurer, "/tresorerie/commissions", "commission: a month under way")
     crawl.visit(treasurer, "/tresorerie/commissions/2020-01", "commission: one month")
+
+
+def _order_money(crawl: Crawl, who: Visitor) -> None:
+    """An order's money, what its forms refuse, who would give what, and what was given."""
+    crawl.visit(who, "/tresorerie/commandes", "money: which order")
+    crawl.visit(who, "/tresorerie/commandes?code=12", "money: no such number")
+    with crawl.town.hall.database.reading() as session:
+        code = session.scalars(
+            select(Order.code).where(Order.state == "confirmed", Order.mode == "delivery").order_by(Order.id)
+        ).first()
+    page = f"/tresorerie/commandes/{code}"
+    links = links_of(crawl.visit(who, page, "money: nothing given"))
+    lines = next(path for path in links if re.search(r"/rendre/\d+$", path))
+    whole = next(path for path in links if re.search(r"/annuler/\d+$", path))
+    form = crawl.visit(who, lines, "money: lines").tree
+    qty = next(f.attributes["name"] or "" for f in form.css("[name^=qty-]"))
+    seen: dict[str, str | list[str]] = {"step": "look", "seen_refund_id": "0"}
+    why = seen | {"note": "Un pot cassé.", "liable": "merchant", "reason": "complaint"}
+    crawl.visit(who, whole, "money: a whole part")
+    crawl.visit(who, f"{page}/rendre", "money: gesture")
+    for address, fields in (
+        (lines, (qty, "gesture", "liable")),
+        (whole, ("liable",)),
+        (f"{page}/rendre", ("gesture",)),
+    ):
+        crawl.refused(who, address, {}, "money: empty")
+        crawl.refused(who, address, seen | dict.fromkeys(("note", *fields), HOSTILE), "money: hostile")
+        crawl.refused(who, address, seen | {"note": LONG * 2}, "money: too long")
+    crawl.refused(who, lines, why | {qty: "99"}, "money: too many")
+    crawl.send(who, whole, seen | {"note": HOSTILE, "liable": "shared"}, "money: who gives what of a part")
+    crawl.send(who, lines, why | {qty: "1"}, "money: who gives what")
+    crawl.send(who, f"{page}/rendre", seen | {"note": LONG_NAME, "delivery": "0,50", "step": "do"}, "money: given")
+    crawl.visit(who, page, "money: something given")
 
 
 def _courier_rides(crawl: Crawl) -> None:

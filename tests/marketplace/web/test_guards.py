@@ -79,13 +79,15 @@ DOORS = {
         coordinator.plan coordinator.reopen coordinator.sheet coordinator.show coordinator.withdraw
     """,
     "role_treasurer": """
+        order_money.cancel order_money.cancel_form order_money.give order_money.give_form order_money.give_gesture
+        order_money.gesture_form
         treasury.home treasury.differences treasury.settle
         commissions.home commissions.show commissions.change
         delivery_terms.change delivery_terms.home delivery_terms.show
         accounting.fec accounting.home accounting.journal dac7.home dac7.table
         commission_runs.home commission_runs.show commission_runs.start
     """,
-    "_staff": "connections.home attention.home attention.refund_again",
+    "_staff": "order_money.find order_money.show connections.home attention.home attention.refund_again",
     "role_courier": "courier.absent courier.again courier.collect courier.deliver courier.home courier.stop",
 }
 WHO = {endpoint: who for who, endpoints in DOORS.items() for endpoint in endpoints.split()}
@@ -164,6 +166,25 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.reservation_act": {"event": "ready", "collection_code": "", "is_adult": ""},
     "merchant.reservation_cancel": {"reason": "missing"},
     "treasury.settle": {"note": "Un essai."},
+    "order_money.cancel": {"step": "look", "liable": "merchant", "note": "Rien.", "seen_refund_id": "0"},
+    "order_money.give": {
+        "step": "do",
+        "qty-1": "1",
+        "amount-1": "1,00",
+        "delivery": "1,00",
+        "gesture": "0,10",
+        "reason": "complaint",
+        "liable": "shared",
+        "note": "Un pot cassé.",
+        "seen_refund_id": "0",
+    },
+    "order_money.give_gesture": {
+        "step": "do",
+        "delivery": "1,00",
+        "gesture": "0,10",
+        "note": "En retard.",
+        "seen_refund_id": "0",
+    },
     "orders.find_submit": {"code": "XXXX", "phone_end": "1234"},
     "orders.give_up": {},
     "orders.pay": {},
