@@ -186,7 +186,7 @@ def test_a_refusal_says_at_its_field_what_to_do(hall: Hall, paid: Paid, treasure
         ({f"amount-{line}": "beaucoup"}, "Écrivez une somme en euros"),
         ({"delivery": "4,51"}, "Écrivez au plus 4,50 €"),
         ({"gesture": "2000"}, "il ne reste pas assez"),
-        ({"gesture": "30"}, "d’ici là, elle n’a de ce paiement que"),
+        ({"gesture": "30"}, "D’ici là, elle n’a de ce paiement que"),
         ({"liable": ""}, "Choisissez une réponse à « À la charge de »"),
         ({"note": ""}, "Remplissez « Ce qui s’est passé »"),
         ({"seen_refund_id": ""}, "Cette page était ouverte depuis trop longtemps"),
