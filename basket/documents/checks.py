@@ -56,7 +56,8 @@ RULES = (
         "CROSS JOIN LATERAL (SELECT coalesce(sum(p.amount), 0) AS cents FROM commission_part p "
         "WHERE p.month = r.month) planned "
         "CROSS JOIN LATERAL (SELECT coalesce(-sum(e.amount), 0) AS cents FROM ledger_seal s "
-        "JOIN ledger_entry e ON e.posting_id = s.posting_id WHERE e.account = 'association:commission' "
+        "JOIN ledger_entry e ON e.posting_id = s.posting_id WHERE e.account IN "
+        "('association:commission', 'association:contributions') "
         "AND s.booked_on >= r.month AND s.booked_on < r.month + interval '1 month') booked "
         "WHERE planned.cents <> booked.cents",
     ),

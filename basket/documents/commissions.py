@@ -1,4 +1,4 @@
-"""Commission by the month: what the closed book says that each merchant owes, invoiced once (domain I10).
+"""What is kept of each merchant's sales, by the month: what the closed book says, invoiced once (domain I10).
 
 A month is taken when the ledger has closed it: nothing is booked into it any more, so its invoices can be written in
 any order, by any number of jobs, and begun again where they were broken off.
@@ -45,11 +45,19 @@ class CommissionUnexplained(MarketplaceError):
     status = 409
 
 
-@dataclass(frozen=True, slots=True)
-class Commission:
-    """A month's commission by merchant and order, VAT included; with `unexplained` it is the book's, to the cent."""
+#: What is kept of a merchant's sales, by the account that it is booked on: its commission, and what it bears of the
+#: delivery. Both are services of the association, at one rate of VAT.
+KEPT = {"commission": accounts.COMMISSION, "contribution": accounts.CONTRIBUTIONS}
 
-    by_party: Mapping[str, Mapping[str, Money]]
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was kept of a month's sales, VAT included: by merchant, then by (kind, order's code).
+
+    With `unexplained` it is the book's, to the cent.
+    """
+
+    by_party: Mapping[str, Mapping[tuple[str, str], Money]]
     unexplained: Money
 
     @property
@@ -60,39 +68,39 @@ class Commission:
         return Money.total(list(self.by_party[party].values()))
 
 
-def commission_of(session: Session, month: date) -> Commission:
+def kept_of(session: Session, month: date) -> Kept:
     """What the book says of a month (`month` is its first day): earned at the sale, less what refunds gave back."""
-    by_party: defaultdict[str, defaultdict[str, Money]] = defaultdict(lambda: defaultdict(lambda: ZERO))
+    by_party: defaultdict[str, defaultdict[tuple[str, str], Money]] = defaultdict(lambda: defaultdict(lambda: ZERO))
     unexplained = ZERO
-    moves = moves_of(session, account=accounts.COMMISSION, from_on=month, until_on=month_after(month))
-    sold = _sold(session, [int(row_id) for kind, row_id, _ in moves if kind == "allocated"])
-    refunded = _refunded(session, [int(row_id) for kind, row_id, _ in moves if kind in _OF_REFUNDS])
-    for kind, row_id, amount in moves:
-        earned = -amount  # the association's income is a credit
-        if kind == "allocated":
-            parts = sold.get(int(row_id), [])
-        elif kind in _OF_REFUNDS and int(row_id) in refunded:
-            party, code = refunded[int(row_id)]
-            parts = [(party, code, earned)]
-        else:
-            parts = []
-        for party, code, commission in parts:
-            by_party[party][code] += commission
-        unexplained += earned - Money.total([commission for *_, commission in parts])
-    return Commission(by_party, unexplained)
+    for name, account in KEPT.items():
+        moves = moves_of(session, account=account, from_on=month, until_on=month_after(month))
+        sold = _sold(session, name, [int(row_id) for kind, row_id, _ in moves if kind == "allocated"])
+        refunded = _refunded(session, [int(row_id) for kind, row_id, _ in moves if kind in _OF_REFUNDS])
+        for kind, row_id, amount in moves:
+            earned = -amount  # the association's income is a credit
+            parts: list[tuple[str, str, Money]] = []
+            if kind == "allocated":
+                parts = sold.get(int(row_id), [])
+            elif kind in _OF_REFUNDS and int(row_id) in refunded:
+                parts = [(*refunded[int(row_id)], earned)]
+            for party, code, part in parts:
+                by_party[party][name, code] += part
+            unexplained += earned - Money.total([part for *_, part in parts])
+    return Kept(by_party, unexplained)
 
 
-def _sold(session: Session, payment_ids: Sequence[int]) -> dict[int, list[tuple[str, str, Money]]]:
-    """By payment: (party, order's code, commission) of each part."""
+def _sold(session: Session, name: str, payment_ids: Sequence[int]) -> dict[int, list[tuple[str, str, Money]]]:
+    """By payment: (party, order's code, what was kept) of each part."""
     found: defaultdict[int, list[tuple[str, str, Money]]] = defaultdict(list)
-    for payment_id, party, code, commission in session.execute(
-        select(Order.payment_id, SubOrder.party, Order.code, SubOrder.commission)
+    amount = {"commission": SubOrder.commission, "contribution": SubOrder.contribution}[name]
+    for payment_id, party, code, kept in session.execute(
+        select(Order.payment_id, SubOrder.party, Order.code, amount)
         .join(SubOrder, SubOrder.order_id == Order.id)
         .where(Order.payment_id.in_(payment_ids))
         .order_by(SubOrder.id)
     ):
         assert payment_id is not None, "asked for by payment"
-        found[payment_id].append((party, code, commission))
+        found[payment_id].append((party, code, kept))
     return found
 
 
@@ -125,19 +133,19 @@ def start_run(session: Session, *, month: date, actor: str, now: datetime) -> No
         .returning(CommissionRun.month)
     )
     if is_new is not None:
-        commission = commission_of(session, month)
-        if commission.unexplained:
-            raise CommissionUnexplained(cents=commission.unexplained.cents)
+        kept = kept_of(session, month)
+        if kept.unexplained:
+            raise CommissionUnexplained(cents=kept.unexplained.cents)
         session.add_all(
             CommissionPart(
                 month=month,
                 party=party,
-                amount=commission.of(party),
-                lines=[[code, amount.cents] for code, amount in sorted(orders.items()) if amount],
+                amount=kept.of(party),
+                lines=[[name, code, amount.cents] for (name, code), amount in sorted(lines.items()) if amount],
                 state="planned",
             )
-            for party, orders in sorted(commission.by_party.items())
-            if commission.of(party)
+            for party, lines in sorted(kept.by_party.items())
+            if kept.of(party)
         )
         session.flush()
     planned = session.scalars(
@@ -171,8 +179,7 @@ def issue_part(
                 merchant=merchant,
                 month=part.month,
                 lines=[
-                    CommissionLine(words["commission"] % {"code": code}, Money(cents), code)
-                    for code, cents in part.lines
+                    CommissionLine(words[name] % {"code": code}, Money(cents), code) for name, code, cents in part.lines
                 ],
                 reason=words["commission_back"],
                 now=now,

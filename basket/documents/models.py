@@ -56,7 +56,7 @@ class CommissionPart(Base):
     month: Mapped[date] = mapped_column(ForeignKey("commission_run.month"))
     party: Mapped[str]
     amount: Mapped[Money]
-    #: [[the order's code, cents], …]; they sum to `amount`.
+    #: [[commission or contribution, the order's code, cents], …]; they sum to `amount`.
     lines: Mapped[list[Any]] = mapped_column(JSONB)
     state: Mapped[Key]
     done_at: Mapped[datetime | None]

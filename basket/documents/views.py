@@ -31,7 +31,7 @@ def _home(said: str | None = None, status: int = 200) -> ResponseReturnValue:
         runs = queries.commission_runs(session)
         waiting = [month for month in commissions.months_to_run(session) if month not in {run.month for run in runs}]
         this_month = local_day(hall.clock.now()).replace(day=1)
-        so_far = commissions.commission_of(session, this_month)
+        so_far = commissions.kept_of(session, this_month)
     page = render_template(
         "basket/documents/commissions.html",
         runs=runs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from flask.testing import FlaskClient
@@ -18,6 +18,8 @@ from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.people import grant_role
 from marketplace.app import create_app
 from marketplace.clock import FixedClock
+from marketplace.delivery.policies import set_policy
+from marketplace.delivery.pricing import DeliveryTerms
 from marketplace.hall import Hall
 from marketplace.invoices.freezing import from_kept
 from marketplace.invoices.models import IssuedDocument
@@ -93,7 +95,7 @@ def _invoices(hall: Hall) -> list[Document]:
 def test_each_merchant_is_invoiced_what_the_book_says(month: Hall) -> None:
     """8 % of 12.00 of wine; 8 % of three books at 18.00, less one that was missing."""
     with month.database.reading() as session:
-        said = commissions.commission_of(session, NOVEMBER)
+        said = commissions.kept_of(session, NOVEMBER)
     assert {party: str(said.of(party)) for party in said.by_party} == {
         "merchant:cave": "0.96",
         "merchant:librairie": "2.88",
@@ -132,6 +134,27 @@ def test_a_run_that_was_broken_off_goes_on_and_nothing_is_written_twice(month: H
     assert [document.number for document in _invoices(month)] == ["F2026-00001", "F2026-00002"]
     with month.database.reading() as session:
         assert commissions.months_to_run(session) == []
+
+
+def test_what_a_shop_bears_of_deliveries_is_invoiced_with_its_commission(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    """Of 12.00 of wine: 0.96 of commission, and of the delivery 2 % and 0.30."""
+    clock.advance(-timedelta(days=16))
+    terms = DeliveryTerms(Money(800), Money(450), Money(3000), 20, Money(30))
+    with hall.database.transaction() as session:
+        day = date(2026, 11, 24)
+        set_policy(session, zone_id=town.zone_id, terms=terms, valid_from=day, actor="test", now=clock.now())
+    clock.advance(timedelta(days=16))
+    pay(hall, sandbox, place(hall.database, town, ("C1",), clock=clock))
+    _close(hall, clock, datetime(2026, 12, 1, 6, 0, tzinfo=UTC))
+    handlers.invoice_commission(hall)
+    work(hall)
+    (invoice,) = _invoices(hall)
+    assert [(line.text.rpartition(" ")[0], str(line.amount)) for line in invoice.lines] == [
+        ("Commission sur la commande", "0.96"),
+        ("Participation à la livraison de la commande", "0.54"),
+    ]
 
 
 def test_an_open_month_is_not_invoiced(hall: Hall, town: Town, clock: FixedClock) -> None:
