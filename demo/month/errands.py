@@ -41,6 +41,8 @@ TROUBLES: dict[str, int] = {
     "refund refused for now": 2,
     # The shops.
     "lines missing": 9,
+    "part cancelled": 5,
+    "order cancelled": 3,
     "merchant away": 2,
     # The money afterwards.
     "refund failed": 3,
@@ -49,11 +51,12 @@ TROUBLES: dict[str, int] = {
     # The round and the post.
     "nobody at home": 3,
     "never at home": 2,
+    "parcel missing": 2,
     "mail server away": 2,
 }
 
 #: What only a delivery can meet.
-OF_THE_ROUND = frozenset({"nobody at home", "never at home"})
+OF_THE_ROUND = frozenset({"nobody at home", "never at home", "parcel missing"})
 #: These want a refund on its way: something will be missing.
 WITH_REFUND = frozenset({"lines missing", "refund unanswered", "refund refused for now", "refund failed"})
 

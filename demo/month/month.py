@@ -30,8 +30,8 @@ TICK = timedelta(minutes=30)
 NIGHT = (time(23, 0), time(2, 0), time(5, 0))
 #: After the last order the rounds are ridden and refunds arrive in so many days.
 LIVELY_DAYS = 6
-#: Disputes end, and after two weeks whatever waits is a person's (marketplace.attention).
-SETTLING_DAYS = 17
+#: Disputes end later.
+SETTLING_DAYS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +120,13 @@ class Month:
 
     def _begin_day(self) -> None:
         number = (local_day(self.house.now) - self._first_day).days
-        if number:
+        if 0 < number <= self._days + LIVELY_DAYS:
             self._tell_of(number)
         if number < self._days:
             self.market.put_out()
             self.rounds.open_ahead()
         self.aftermath.send_failed_refunds_again()
+        self.rounds.undo_what_did_not_arrive()
 
     def _tick(self) -> None:
         self.house.strike()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 from sqlalchemy import select
 
+from basket.cancelling import PAID, cancel_part
+from basket.models import Order, SubOrder
 from demo.month.agenda import Agenda
-from demo.month.errands import OF_THE_ROUND, Errand
+from demo.month.errands import Errand
 from demo.month.house import House
 from demo.seed import open_rounds
 from marketplace.delivery import planning, riding, rounds
 from marketplace.delivery.models import Booking, Handling, Parcel, Round, Shift, Stop
 from marketplace.delivery.queries import vehicles_that_ride
+from marketplace.payments.refunds import NothingLeftToBear
+from marketplace.payments.rules import LIABLE
 
 ACTOR = "month:coordinator"
 #: So many days ahead residents can choose among.
@@ -25,7 +30,6 @@ class Rounds:
     def __init__(self, house: House, agenda: Agenda, errands: Mapping[str, Errand]) -> None:
         self._house, self._agenda, self._errands = house, agenda, errands
         self._ridden: set[int] = set()
-        self.left_out_qty = 0
 
     def open_ahead(self) -> None:
         with self._house.hall.database.transaction() as session:
@@ -41,6 +45,41 @@ class Rounds:
             if round_id not in self._ridden:
                 self._ridden.add(round_id)
                 self._ride(round_id)
+
+    def undo_what_did_not_arrive(self) -> None:
+        """The morning after: whatever a round did not bring is cancelled, and its money goes back.
+
+        Who bears it is decided case by case; the association only as far as it has something of that payment.
+        """
+        with self._house.hall.database.reading() as session:
+            stranded = session.scalars(
+                select(SubOrder.id)
+                .join(Order, SubOrder.order_id == Order.id)
+                .where(
+                    Order.mode == "delivery",
+                    Order.slot_ends_at < self._house.now - timedelta(hours=6),
+                    SubOrder.state.in_(PAID),
+                )
+                .order_by(SubOrder.id)
+            ).all()
+        for sub_order_id in stranded:
+            for liable in (LIABLE[sub_order_id % len(LIABLE)], "merchant"):
+                # Where not even that can be borne yet, a share is on its way: tomorrow it has arrived.
+                with suppress(NothingLeftToBear):
+                    self._cancel(sub_order_id, liable)
+                    break
+
+    def _cancel(self, sub_order_id: int, liable: str) -> None:
+        with self._house.hall.database.transaction() as session:
+            cancel_part(
+                session,
+                sub_order_id=sub_order_id,
+                shop_ids=None,
+                liable=liable,
+                note="simulated",
+                actor=ACTOR,
+                now=self._house.now,
+            )
 
     def _ride(self, round_id: int) -> None:
         database, now = self._house.hall.database, self._house.now
@@ -68,25 +107,31 @@ class Rounds:
                 self._agenda.at(at, lambda s=stop_id, c=courier_id, r=reference: self._ring(s, c, r))  # type: ignore[misc]
 
     def _collect(self, stop_id: int, courier_id: int) -> None:
+        """Everything that waits at the shop is on board, but for the parcels that nobody finds."""
         with self._house.hall.database.transaction() as session:
+            waiting = session.execute(
+                select(Parcel.id, Parcel.number, Booking.reference)
+                .join(Handling, Handling.parcel_id == Parcel.id)
+                .join(Booking, Parcel.booking_id == Booking.id)
+                .where(Handling.stop_id == stop_id)
+            ).all()
+            found = [
+                parcel_id
+                for parcel_id, number, code in waiting
+                if number > 1 or self._errands[code].trouble != "parcel missing"
+            ]
             riding.collect(
                 session,
                 stop_id=stop_id,
                 courier_id=courier_id,
-                parcel_ids=frozenset(
-                    session.scalars(
-                        select(Parcel.id)
-                        .join(Handling, Handling.parcel_id == Parcel.id)
-                        .where(Handling.stop_id == stop_id)
-                    )
-                ),
-                without_rest=False,
+                parcel_ids=frozenset(found),
+                without_rest=len(found) < len(waiting),
                 now=self._house.now,
             )
 
     def _ring(self, stop_id: int, courier_id: int, code: str) -> None:
         trouble = self._errands[code].trouble
-        if trouble in OF_THE_ROUND:
+        if trouble in ("nobody at home", "never at home"):
             with self._house.hall.database.transaction() as session:
                 riding.leave_absent(session, stop_id=stop_id, courier_id=courier_id, now=self._house.now)
             if trouble == "nobody at home":

@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from basket import orders
+from basket.cancelling import cancel_part
 from basket.models import Order, OrderLine, SubOrder
 from basket.shortages import report_shortage
 from demo.month.agenda import Agenda
@@ -22,6 +23,7 @@ LOOKS_AFTER = timedelta(minutes=20)
 class Shops:
     def __init__(self, house: House, agenda: Agenda, errands: Mapping[str, Errand]) -> None:
         self._house, self._agenda, self._errands = house, agenda, errands
+        #: Orders of which a shop has said that it lacks something.
         self._short: set[str] = set()
 
     def look_through_orders(self) -> None:
@@ -38,6 +40,10 @@ class Shops:
             if errand.trouble in WITH_REFUND and code not in self._short:
                 self._short.add(code)
                 self._report_missing(sub_order_id, shop_id, whole_line=errand.number % 2 == 0)
+            if errand.trouble == "order cancelled" or errand.trouble == "part cancelled" and code not in self._short:
+                self._short.add(code)
+                self._cancel(sub_order_id, shop_id)
+                continue
             self._advance(sub_order_id, shop_id, "accept", "pack")
             if mode == "collection":
                 hours = errand.draw.uniform(2, 28)
@@ -63,6 +69,17 @@ class Shops:
                 sub_order_id=sub_order_id,
                 shop_ids=frozenset({shop_id}),
                 available=available,
+                actor=ACTOR,
+                now=self._house.now,
+            )
+
+    def _cancel(self, sub_order_id: int, shop_id: int) -> None:
+        """The shop has nothing of it."""
+        with self._house.hall.database.transaction() as session:
+            cancel_part(
+                session,
+                sub_order_id=sub_order_id,
+                shop_ids=frozenset({shop_id}),
                 actor=ACTOR,
                 now=self._house.now,
             )

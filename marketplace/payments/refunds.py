@@ -182,7 +182,10 @@ def _is_with_the_merchant(session: Session, share: Share, amount: Money) -> bool
 def _leave_enough_to_route(session: Session, refund: Refund, shares: dict[tuple[str, str], Share]) -> None:
     """The provider routes no more than what is left of the payment: a gesture must not eat a merchant's share."""
     goods = [share for share in shares.values() if share.kind == "goods"]
-    if all(share.state in ("routed", "cancelled") for share in goods):
+    # One that was refused goes out once its merchant is back; one of which all was taken never does.
+    if not any(
+        share.state not in ("routed", "cancelled") and taken_of(session, share) < share.amount for share in goods
+    ):
         return  # whatever is given now comes from the association's own balance
     to_merchants = Money.total([share.amount - taken_of(session, share) for share in goods])
     back, reversed_back = session.execute(

@@ -218,6 +218,24 @@ def test_once_the_merchants_have_theirs_the_association_gives_from_its_own(hall:
     assert _refund(hall, payment_id, Bearing("association", "gesture", Money(1000))) > 0
 
 
+def test_what_is_given_back_whole_needs_nothing_left_to_route(hall: Hall, payment_id: int) -> None:
+    """The association has given more than its own part since M1 and M2 have theirs; then M3 cancels all."""
+    _route(hall, payment_id, M1, M2)
+    _refund(hall, payment_id, Bearing("association", "gesture", Money(806)))
+    with pytest.raises(refunds.NothingLeftToBear):
+        _refund(hall, payment_id, *bear(M3, Money(400), Money(32), liable="merchant"))
+    _refund(hall, payment_id, *bear(M3, Money(849), Money(68), liable="merchant"))
+    assert _share(hall, M3).state == "cancelled"
+
+
+def test_a_share_that_was_refused_is_still_to_be_routed(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:
+    sandbox.register_organization("org_cave", "Cave", can_receive_payments=False)
+    _route(hall, payment_id, M1, M2, M3)
+    assert _share(hall, M3).state == "refused"
+    with pytest.raises(refunds.NothingLeftToBear):
+        _refund(hall, payment_id, Bearing("association", "gesture", Money(807)))
+
+
 def test_a_shared_fault_is_borne_by_both(hall: Hall, payment_id: int) -> None:
     parts = bear(M2, Money(415), Money(33), liable="shared")
     assert [(part.party, part.kind, part.amount.cents) for part in parts] == [
