@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from basket.orders import Address, PlacedOrder
 from marketplace.clock import local_instant
 
-#: What can befall an order, and how often among a hundred troubles. Every kind comes before one comes twice too many.
+#: What can befall an order, and how often among a hundred troubles or so. Every kind comes once before any does twice.
 TROUBLES: dict[str, int] = {
     # The resident and the bank.
     "payment failed": 8,
@@ -45,6 +45,7 @@ TROUBLES: dict[str, int] = {
     "order cancelled": 3,
     "merchant away": 2,
     # The money afterwards.
+    "too small to be shared": 2,
     "refund failed": 3,
     "chargeback lost": 3,
     "chargeback won": 3,
@@ -89,13 +90,21 @@ class Errand:
         return self.placed.code
 
 
-def draw_errands(*, seed: int, orders_qty: int, first_day: date, days: int, trouble_percent: int) -> list[Errand]:
+def draw_errands(
+    *,
+    seed: int,
+    orders_qty: int,
+    first_day: date,
+    days: int,
+    trouble_percent: int,
+    troubles: Mapping[str, int] = TROUBLES,
+) -> list[Errand]:
     """Everybody's errands, soonest first; exactly `trouble_percent` of them have something going wrong."""
     draw = random.Random(f"month {seed}")  # noqa: S311  # a simulated month, not a secret
     fates: list[str | None] = [None] * orders_qty
     for place, trouble in zip(
         draw.sample(range(orders_qty), orders_qty * trouble_percent // 100),
-        _dealt(draw, orders_qty * trouble_percent // 100),
+        _dealt(draw, troubles, orders_qty * trouble_percent // 100),
         strict=True,
     ):
         fates[place] = trouble
@@ -110,18 +119,22 @@ def draw_errands(*, seed: int, orders_qty: int, first_day: date, days: int, trou
     ]
 
 
-def _dealt(draw: random.Random, qty: int) -> Sequence[str]:
+def _dealt(draw: random.Random, troubles: Mapping[str, int], qty: int) -> Sequence[str]:
     """So many troubles: each kind once, then by their weights."""
-    each = list(TROUBLES)
+    each = list(troubles)
     draw.shuffle(each)
-    more = draw.choices(list(TROUBLES), weights=list(TROUBLES.values()), k=max(0, qty - len(each)))
+    more = draw.choices(list(troubles), weights=list(troubles.values()), k=max(0, qty - len(each)))
     dealt = (each + more)[:qty]
     draw.shuffle(dealt)
     return dealt
 
 
 def _errand(number: int, at: datetime, trouble: str | None, draw: random.Random) -> Errand:
-    mode = "delivery" if trouble in OF_THE_ROUND or draw.random() < 0.6 else "collection"
+    mode = "delivery" if draw.random() < 0.6 else "collection"
+    if trouble in OF_THE_ROUND:
+        mode = "delivery"
+    elif trouble == "too small to be shared":
+        mode = "collection"
     name = f"{draw.choice(FIRST_NAMES)} {draw.choice(LAST_NAMES)}"
     address = Address(
         f"{draw.randrange(1, 90)} {draw.choice(STREETS)}",

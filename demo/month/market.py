@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
 from sqlalchemy import select
 
@@ -14,14 +13,11 @@ from merchants.models import Product, Shop, Variant
 
 #: Nobody sends a bicycle for a wedding ring: what costs more stays in the window.
 DEAREST = Money(45_00)
+#: Below some four euros the provider's fee is more than the commission of 8 %: the merchant's share cannot be routed
+#: whole, and waits on the list for people. Residents who collect mean to buy more than that.
+LEAST = Money(5_00)
 LOW_QTY, FULL_QTY = 8, 40
 ACTOR = "month"
-
-
-@dataclass(frozen=True, slots=True)
-class OnShelf:
-    variant_id: int
-    shop_id: int
 
 
 class Market:
@@ -29,7 +25,7 @@ class Market:
         self._house = house
         with house.hall.database.reading() as session:
             rows = session.execute(
-                select(Variant.id, Variant.shop_id)
+                select(Variant.id, Variant.shop_id, Variant.price)
                 .join(Product, Variant.product_id == Product.id)
                 .join(Shop, Variant.shop_id == Shop.id)
                 .where(
@@ -41,8 +37,9 @@ class Market:
                 .order_by(Variant.id)
             ).all()
         self._of_shop: dict[int, list[int]] = {}
-        for variant_id, shop_id in rows:
+        for variant_id, shop_id, _price in rows:
             self._of_shop.setdefault(shop_id, []).append(variant_id)
+        self._prices = {variant_id: price for variant_id, _shop_id, price in rows}
         assert self._of_shop, "the town has shops with something to sell"
 
     def fill(self, draw: random.Random, *, doubles: bool) -> dict[int, int]:
@@ -53,7 +50,13 @@ class Market:
             shelf = self._of_shop[shop_id]
             for variant_id in draw.sample(shelf, min(draw.choice((1, 1, 2, 3)), len(shelf))):
                 wanted[variant_id] = draw.choice((2, 2, 3) if doubles else (1, 1, 1, 2))
+        while sum(self._prices[variant_id].cents * qty for variant_id, qty in wanted.items()) < LEAST.cents:
+            wanted[max(wanted)] += 1
         return wanted
+
+    def least(self) -> dict[int, int]:
+        """One piece of the cheapest thing in town."""
+        return {min(self._prices, key=lambda variant_id: (self._prices[variant_id].cents, variant_id)): 1}
 
     def put_out(self) -> None:
         """Every shelf that is nearly empty is full again."""

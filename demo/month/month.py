@@ -20,14 +20,19 @@ from demo.month.shops import Shops
 from marketplace.clock import local_day, local_instant
 from marketplace.ledger.handlers import seal_and_close
 from marketplace.money import Money
+from marketplace.payments.handlers import reconcile_payments
 from merchants.treasury import Treasury, look
 
 MORNING = time(7, 30)
 OPENS, SHUTS = time(8, 0), time(21, 0)
 #: How often anybody looks by day: the worker's clock, the shops, the coordinator.
 TICK = timedelta(minutes=30)
+#: The same once nothing is sold any more.
+SLOW_TICK = timedelta(hours=1)
 #: When the house's own nightly work is over, and twice before.
 NIGHT = (time(23, 0), time(2, 0), time(5, 0))
+#: So often the provider pays out what is the association's.
+PAYS_OUT_EVERY_DAYS = 7
 #: After the last order the rounds are ridden and refunds arrive in so many days.
 LIVELY_DAYS = 6
 #: Disputes end later.
@@ -87,6 +92,8 @@ class Month:
             self.house.move_to(instant)
             act()
             self.house.pass_on()
+        reconcile_payments(self.house.hall)
+        self.house.pass_on()
         seal_and_close(self.house.hall)
 
     def outcome(self) -> Outcome:
@@ -106,12 +113,13 @@ class Month:
         self.agenda.at(local_instant(day, MORNING), self._begin_day)
         for instant in NIGHT:
             self.agenda.at(local_instant(day, instant), self.house.strike)
-        if (day - self._first_day).days >= self._days + LIVELY_DAYS:
+        number = (day - self._first_day).days
+        if number >= self._days + LIVELY_DAYS:
             return
         at, shuts_at = local_instant(day, OPENS), local_instant(day, SHUTS)
         while at <= shuts_at:
             self.agenda.at(at, self._tick)
-            at += TICK
+            at += TICK if number < self._days else SLOW_TICK
 
     def _begin(self, errand: Errand) -> None:
         self.residents.begin(errand)
@@ -125,6 +133,8 @@ class Month:
         if number < self._days:
             self.market.put_out()
             self.rounds.open_ahead()
+        if number % PAYS_OUT_EVERY_DAYS == 0:
+            self.bank.pay_out()
         self.aftermath.send_failed_refunds_again()
         self.rounds.undo_what_did_not_arrive()
 

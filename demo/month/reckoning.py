@@ -15,6 +15,7 @@ from marketplace.ledger import accounts
 from marketplace.ledger.proof import everything_broken
 from marketplace.ledger.service import balances
 from marketplace.money import ZERO, Money
+from marketplace.payments.reconciling import differences
 from marketplace.selfcheck import self_check
 from merchants import treasury
 
@@ -44,6 +45,7 @@ def faults_of(session: Session, house: House, book: Any) -> Sequence[str]:
         *_of_treasury(session, house),
         *self_check(session),
         *everything_broken(session),
+        *_against_reading(session, house),
         *_against_book(session, book),
         *_left_over(session, house),
     ]
@@ -70,6 +72,12 @@ def _of_treasury(session: Session, house: House) -> Iterator[str]:
     seen = treasury.look(session, house.now)
     if seen.unexplained != ZERO:
         yield f"the treasurer's page leaves {seen.unexplained} unexplained"
+
+
+def _against_reading(session: Session, house: House) -> Iterator[str]:
+    """What the house itself has read of the provider's book."""
+    for found in differences(session, provider_env=house.settings.mollie_env):
+        yield f"{found.kind} {found.subject} {found.reference}: ours {found.ours}, the provider's {found.theirs}"
 
 
 def _against_book(session: Session, book: Any) -> Iterator[str]:

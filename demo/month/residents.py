@@ -88,6 +88,8 @@ class Residents:
     def _place(self, errand: Errand) -> orders.PlacedOrder | None:
         """None when nothing could be had: the shelves or the rounds are full."""
         wanted = self._market.fill(errand.draw, doubles=errand.trouble in WITH_REFUND)
+        if errand.trouble == "too small to be shared":
+            wanted = self._market.least()
         now, database = self._house.now, self._hall.database
         with database.transaction() as session:
             basket_id = baskets.open_basket(session, now).id
