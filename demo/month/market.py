@@ -8,8 +8,9 @@ from sqlalchemy import select
 
 from demo.month.house import House
 from marketplace.money import Money
+from marketplace.payments.service import payable_parties
 from merchants import stock
-from merchants.models import Product, Shop, Variant
+from merchants.models import Merchant, Product, Shop, Variant
 
 #: Nobody sends a bicycle for a wedding ring: what costs more stays in the window.
 DEAREST = Money(45_00)
@@ -24,11 +25,14 @@ class Market:
     def __init__(self, house: House) -> None:
         self._house = house
         with house.hall.database.reading() as session:
+            payable = payable_parties(session, house.settings.mollie_env)
             rows = session.execute(
                 select(Variant.id, Variant.shop_id, Variant.price)
                 .join(Product, Variant.product_id == Product.id)
                 .join(Shop, Variant.shop_id == Shop.id)
+                .join(Merchant, Shop.merchant_id == Merchant.id)
                 .where(
+                    ("merchant:" + Merchant.key).in_(payable),
                     Variant.is_offered,
                     Product.is_published,
                     Shop.state == "open",

@@ -71,10 +71,11 @@ class Month:
         *,
         first_day: date,
         days: int,
+        settling_days: int = SETTLING_DAYS,
         tell: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
         self.house, self.errands, self.agenda, self.bank = house, errands, Agenda(), Bank(house)
-        self._first_day, self._days, self._tell = first_day, days, tell
+        self._first_day, self._days, self._settling_days, self._tell = first_day, days, settling_days, tell
         self.market = Market(house)
         self.residents = Residents(house, self.bank, self.agenda, self.market)
         self.shops = Shops(house, self.agenda, self.residents.errands)
@@ -84,7 +85,7 @@ class Month:
     def run(self) -> None:
         """Everything happens, until nothing is left to happen."""
         self.aftermath.open_accounts()
-        for n in range(self._days + SETTLING_DAYS):
+        for n in range(self._days + self._settling_days):
             self._enter_day(self._first_day + timedelta(days=n))
         for errand in self.errands:
             self.agenda.at(errand.at, lambda errand=errand: self._begin(errand))  # type: ignore[misc]  # bound at once

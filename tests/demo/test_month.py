@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, time
 
 import pytest
@@ -26,10 +27,13 @@ ORDERS = len(TROUBLES) + 8
 SHOPS = ("la-tomme-et-le-pre", "la-cave-du-guetteur", "le-levain-bavard", "encre-et-buvard")
 
 
+#: What a process can be killed in: the creation, the notice, the routes, the refunds, and the troubles of each.
+DEADLY = dict.fromkeys(("paid twice", "creation unanswered", "route unanswered", "refund unanswered", "given up"), 1)
+
+
 def _month(database: Database, folder_factory: pytest.TempPathFactory) -> Month:
-    folder = folder_factory.mktemp("month")
-    house = House(create_app, database, folder, local_instant(FIRST_DAY, time(6, 0)))
-    seed_town(house.hall, shops=SHOPS, log=False)
+    """As many orders as there are troubles, and some that go well."""
+    house = _house(database, folder_factory)
     errands = draw_errands(
         seed=SEED,
         orders_qty=ORDERS,
@@ -38,6 +42,22 @@ def _month(database: Database, folder_factory: pytest.TempPathFactory) -> Month:
         trouble_percent=-(-100 * len(TROUBLES) // ORDERS),
     )
     return Month(house, errands, first_day=FIRST_DAY, days=DAYS)
+
+
+def _day(database: Database, folder_factory: pytest.TempPathFactory) -> Month:
+    """A few orders, each in its own trouble."""
+    house = _house(database, folder_factory)
+    errands = draw_errands(
+        seed=SEED, orders_qty=len(DEADLY), first_day=FIRST_DAY, days=1, trouble_percent=100, troubles=DEADLY
+    )
+    return Month(house, errands, first_day=FIRST_DAY, days=1, settling_days=3)
+
+
+def _house(database: Database, folder_factory: pytest.TempPathFactory) -> House:
+    folder = folder_factory.mktemp("month")
+    house = House(create_app, database, folder, local_instant(FIRST_DAY, time(6, 0)))
+    seed_town(house.hall, shops=SHOPS, log=False)
+    return house
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +89,26 @@ def test_every_kind_of_trouble_has_occurred(month: Month, outcome: Outcome) -> N
     assert month.bank.planned_faults_qty() == 0
     assert {"unheard", "silent", "asks_less", "says_expired"} == month.house.wire.befallen.keys()
     assert {"", "lost", "twice", "held", "late"} == month.house.notices.met.keys()
+
+
+def test_a_day_of_deaths_ends_as_the_same_day_without(
+    database: Database, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Killed before each outside call, and again right after it, with the answer still unwritten."""
+    outcomes = []
+    for is_killed in (False, True):
+        own = Database(fresh_database(database.url, f"month_killed_{worker_id}", TEMPLATE), pool_size=4)
+        month = _day(own, tmp_path_factory)
+        killer = month.house.kill_everywhere() if is_killed else None
+        month.run()
+        # A letter that was sent and not noted goes twice, under the same Message-ID.
+        outcomes.append(replace(month.outcome(), letters_qty=0))
+        if killer is not None:
+            assert month.house.deaths_qty == killer.kills_qty > 10 * len(DEADLY)
+        month.house.close()
+        own.close()
+    assert outcomes[0].faults == ()
+    assert outcomes[0] == outcomes[1]
 
 
 @pytest.mark.parametrize(
