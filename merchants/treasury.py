@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from marketplace.ledger import accounts
 from marketplace.ledger.queries import balances_until
 from marketplace.money import ZERO, Money
+from marketplace.payments.models import Payment, Share
 from marketplace.payments.queries import NOTHING, PartyShares, shares_by_party
 from merchants.models import Merchant
 
@@ -34,6 +35,17 @@ class MerchantMoney:
 
 
 @dataclass(frozen=True, slots=True)
+class Lack:
+    """What a payment no longer held of a merchant's share when it was routed: the association owes it."""
+
+    share_id: int
+    reference: str
+    name: str
+    amount: Money
+    routed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Treasury:
     """What the provider holds for us; the other sums say whose it is and add up to it."""
 
@@ -51,6 +63,7 @@ class Treasury:
     fees: Money
     paid_out: Money
     merchants: tuple[MerchantMoney, ...]
+    lacks: tuple[Lack, ...]
 
     @property
     def associations_own(self) -> Money:
@@ -105,6 +118,19 @@ def look(session: Session, now: datetime) -> Treasury:
         merchants=tuple(
             sorted((row for row in rows if row.owed or row.shares != NOTHING), key=lambda row: (row.name, row.party))
         ),
+        lacks=tuple(
+            Lack(share.id, reference, names.get(share.party, share.party), share.lacking_amount, share.routed_at)
+            for share, reference in session.execute(_lacking())
+        ),
+    )
+
+
+def _lacking() -> Select[Share, str]:
+    return (
+        select(Share, Payment.reference)
+        .join(Payment, Share.payment_id == Payment.id)
+        .where(Share.lacking_amount > ZERO, Share.made_up_at.is_(None), Share.state == "routed")
+        .order_by(Share.id)
     )
 
 

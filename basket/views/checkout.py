@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -25,7 +26,7 @@ from marketplace.hall import the_hall
 from marketplace.language import current_language
 from marketplace.money import Money
 from marketplace.payments.gateway import PayMethod
-from marketplace.payments.service import LOCALES, open_at_provider, payable_parties
+from marketplace.payments.service import LOCALES, PlanTooSmall, open_at_provider, payable_parties
 from marketplace.payments.ways import fitting
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import everyone, open_to
@@ -349,6 +350,10 @@ def order() -> ResponseReturnValue:
     except (orders.BasketChanged, NotEnoughStock):
         with hall.database.transaction() as session:
             return _check_page(_desk(session), ways, request.form, {"check": ["basket_changed"]})
+    except PlanTooSmall as too_small:
+        with hall.database.transaction() as session:
+            codes = {"check": [too_small.code]}
+            return _check_page(_desk(session), ways, request.form, codes, too_small.details)
     except (bookings.SlotFull, bookings.CutOffPassed) as refused:
         with hall.database.transaction() as session:
             return _slot_page(session, _desk(session), {"slot_id": [refused.code]})
@@ -416,7 +421,11 @@ def _ways_to_pay() -> tuple[PayMethod, ...]:
 
 
 def _check_page(
-    desk: Desk, ways: tuple[PayMethod, ...], typed: object, codes: dict[str, list[str]]
+    desk: Desk,
+    ways: tuple[PayMethod, ...],
+    typed: object,
+    codes: dict[str, list[str]],
+    details: Mapping[str, object] = MappingProxyType({}),
 ) -> ResponseReturnValue:
     routing = the_hall().settings.mollie_routing
     body = render_template(
@@ -426,6 +435,7 @@ def _check_page(
         slot=desk.slot,
         typed=typed,
         codes=codes,
+        details=details,
         ways=fitting(ways, desk.quote.total, takes_slow=desk.quote.keeps, routing=routing),
         hold_minutes=int(HOLD.total_seconds() // 60),
     )

@@ -185,7 +185,9 @@ class Share(Base):
             name="state_known",
         ),
         CheckConstraint("(kind = 'goods') = (state <> 'kept')", name="goods_are_routed"),
-        CheckConstraint("routed_amount > 0 AND routed_amount <= amount", name="routed_within_amount"),
+        CheckConstraint("routed_amount >= 0 AND routed_amount + lacking_amount <= amount", name="routed_within_amount"),
+        CheckConstraint("lacking_amount >= 0", name="lacking_not_negative"),
+        CheckConstraint("(made_up_at IS NULL) = (made_up_by IS NULL)", name="made_up_whole"),
         Index(
             "ix_payment_share_on_the_way",
             "id",
@@ -206,6 +208,11 @@ class Share(Base):
     organization_id: Mapped[str | None]
     provider_route_id: Mapped[str | None] = mapped_column(unique=True)
     routed_at: Mapped[datetime | None]
+    #: What the payment no longer held of the share when it was routed: the association owes it, until somebody has
+    #: paid it by bank (decision 11).
+    lacking_amount: Mapped[Money] = mapped_column(server_default=text("0"))
+    made_up_at: Mapped[datetime | None]
+    made_up_by: Mapped[str | None]
 
     payment: Mapped[Payment] = relationship(back_populates="shares", lazy="raise")
 

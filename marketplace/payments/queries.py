@@ -26,8 +26,9 @@ _SHARES = text(
     )
     SELECT s.party,
            coalesce(sum(s.amount - coalesce(t.before, 0)) FILTER (WHERE s.state = 'planned'), 0)
-             + coalesce(sum(s.amount - s.routed_amount - coalesce(t.before, 0)) FILTER (WHERE s.state = 'routed'), 0)
-             AS held,
+             + coalesce(sum(s.amount - s.routed_amount - s.lacking_amount - coalesce(t.before, 0))
+                 FILTER (WHERE s.state = 'routed'), 0) AS held,
+           coalesce(sum(s.lacking_amount) FILTER (WHERE s.state = 'routed' AND s.made_up_at IS NULL), 0) AS lacking,
            coalesce(sum(s.amount - coalesce(t.before, 0)) FILTER (WHERE s.state IN ('due', 'sending', 'unknown')), 0)
              AS going,
            coalesce(sum(s.amount - coalesce(t.before, 0)) FILTER (WHERE s.state = 'refused'), 0) AS refused,
@@ -36,7 +37,7 @@ _SHARES = text(
     FROM payment_share s JOIN payment p ON p.id = s.payment_id AND p.state = 'paid'
     LEFT JOIN taken t ON t.payment_id = s.payment_id AND t.party = s.party
     WHERE s.kind = 'goods' AND (s.state IN ('planned', 'due', 'sending', 'unknown', 'refused') OR t.coming_back > 0
-      OR s.amount - s.routed_amount > coalesce(t.before, 0))
+      OR s.amount - s.routed_amount > coalesce(t.before, 0) AND s.made_up_at IS NULL)
       AND EXISTS (SELECT 1 FROM ledger_posting l WHERE l.key = 'allocated:' || p.id)
     GROUP BY s.party ORDER BY s.party
     """
@@ -45,7 +46,8 @@ _SHARES = text(
 
 @dataclass(frozen=True, slots=True)
 class PartyShares:
-    """A merchant's money that has not reached it: kept until the goods are handed over, going, refused.
+    """A merchant's money that has not reached it: kept until the goods are handed over, going, refused; `lacking`, the
+    association owes it since the payment no longer held it.
 
     `coming_back` is what refunds will take back of shares that it has; `route_until_at` when its oldest share can no
     longer be routed.
@@ -54,16 +56,17 @@ class PartyShares:
     held: Money
     going: Money
     refused: Money
+    lacking: Money
     coming_back: Money
     route_until_at: datetime | None
 
     @property
     def owed(self) -> Money:
         """What the ledger should say that the merchant is owed."""
-        return self.held + self.going + self.refused - self.coming_back
+        return self.held + self.going + self.refused + self.lacking - self.coming_back
 
 
-NOTHING = PartyShares(ZERO, ZERO, ZERO, ZERO, None)
+NOTHING = PartyShares(ZERO, ZERO, ZERO, ZERO, ZERO, None)
 
 
 def shares_by_party(session: Session) -> dict[str, PartyShares]:
@@ -73,6 +76,7 @@ def shares_by_party(session: Session) -> dict[str, PartyShares]:
             Money(int(row.held)),
             Money(int(row.going)),
             Money(int(row.refused)),
+            Money(int(row.lacking)),
             Money(int(row.coming_back)),
             row.oldest_at + ROUTABLE if row.oldest_at else None,
         )

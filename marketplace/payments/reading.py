@@ -100,6 +100,19 @@ def _row(env: str, line: BalanceLine, now: datetime) -> dict[str, object]:
     }
 
 
+def fee_of(session: Session, payment: Payment) -> Money | None:
+    """What the provider kept of a payment; None while its book was not read so far."""
+    lines = session.scalars(
+        select(ProviderLine).where(
+            ProviderLine.provider_env == payment.provider_env, ProviderLine.payment_provider_id == payment.provider_id
+        )
+    ).all()
+    kinds = {WHAT.get(line.kind) for line in lines}
+    if "paid" not in kinds:
+        return None
+    return Money.total([-line.amount if WHAT.get(line.kind) == "fee" else line.fee for line in lines])
+
+
 # --- Tell the ledger -------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import BigInteger, func, select, type_coerce, update
@@ -88,7 +88,7 @@ def refund_parts(
         )
     }
     written = []
-    for part in parts:
+    for part in _within_reach(session, parts, shares):
         share = shares.get((part.party, part.kind))
         if part.kind != "gesture" and (
             share is None or taken_of(session, share, reversals=True) + part.amount > share.amount
@@ -176,7 +176,28 @@ def _is_with_the_merchant(session: Session, share: Share, amount: Money) -> bool
     if share.kind != "goods" or share.state not in ON_THE_WAY:
         return False
     assert share.routed_amount is not None, "fixed before the provider is asked"
-    return share.amount - share.routed_amount - taken_of(session, share) < amount
+    return share.amount - share.routed_amount - share.lacking_amount - taken_of(session, share) < amount
+
+
+def _within_reach(
+    session: Session, parts: Sequence[Bearing], shares: dict[tuple[str, str], Share]
+) -> Sequence[Bearing]:
+    """The provider takes back what it has routed; what a route lacked is paid by bank, and stays its merchant's: the
+    association bears so much of the refund itself."""
+    found: list[Bearing] = []
+    for part in parts:
+        share = shares.get((part.party, part.kind))
+        if share is not None and share.lacking_amount:
+            assert share.routed_amount is not None, "fixed with what lacks"
+            taken = taken_of(session, share, reversals=True) - taken_of(session, share)
+            beyond = max(ZERO, part.amount - (share.routed_amount - taken))
+            part = replace(part, amount=part.amount - beyond)
+            found.append(Bearing("association", "gesture", beyond))
+        found.append(part)
+    whole: dict[tuple[str, str], Money] = {}
+    for part in found:
+        whole[part.party, part.kind] = whole.get((part.party, part.kind), ZERO) + part.amount
+    return [Bearing(party, kind, amount) for (party, kind), amount in whole.items() if amount]
 
 
 def _leave_enough_to_route(session: Session, refund: Refund, shares: dict[tuple[str, str], Share]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
+from math import ceil
 
+from marketplace.legal import legal_number
 from marketplace.money import ZERO, Money, divide, half_up
 
 #: (state, provider's status) → next state. What is missing changes nothing: a status that this table does not know
@@ -107,6 +109,36 @@ def split(parts: tuple[MerchantPart, ...], delivery: Money) -> tuple[PlannedShar
     if contribution:
         shares.append(PlannedShare("association", "contribution", contribution))
     return tuple(shares)
+
+
+def fee_bound(amount: Money, on: date) -> Money:
+    """What the provider keeps of a payment at most, whichever of our methods the resident chooses; rounded up."""
+    share_bp = legal_number("provider.fee_bound_bp", on)
+    return Money(-(-amount.cents * share_bp // 10_000) + legal_number("provider.fee_bound_fixed_cents", on))
+
+
+def bears_fee(shares: Sequence[PlannedShare], on: date) -> bool:
+    """I7: whether the association's part of a payment is enough for what the provider keeps of the whole."""
+    own = Money.total([share.amount for share in shares if share.kind != "goods"])
+    return own >= fee_bound(Money.total([share.amount for share in shares]), on)
+
+
+def least_goods(shares: Sequence[PlannedShare], on: date) -> Money | None:
+    """For how much goods of the same mix the association's part is enough, about: rounded up to ten cents.
+
+    None when no order is large enough: its commission grows more slowly than the fee.
+    """
+    amounts = {
+        kind: sum(s.amount.cents for s in shares if s.kind == kind) for kind in ("goods", "commission", "delivery")
+    }
+    goods_cents = amounts["goods"] + amounts["commission"]
+    share_bp = Fraction(legal_number("provider.fee_bound_bp", on), 10_000)
+    gain = Fraction(amounts["commission"], goods_cents) - share_bp if goods_cents else Fraction(0)
+    if gain <= 0:
+        return None
+    # A cent for each rounding: of the fee, and of the commission.
+    lacking = legal_number("provider.fee_bound_fixed_cents", on) + 2 - amounts["delivery"] * (1 - share_bp)
+    return Money(10 * ceil(lacking / gain / 10))
 
 
 def commission_by_line(commission: Money, line_totals: tuple[Money, ...]) -> list[Money]:

@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ScalarSelect, Select, case, select, update
 from sqlalchemy.orm import Session
 
+from marketplace.clock import local_day
 from marketplace.db import Database
 from marketplace.errors import MarketplaceError, NotFound
 from marketplace.hall import Hall
@@ -53,6 +54,8 @@ from marketplace.payments.rules import (
     SLOW_METHODS,
     Claim,
     PlannedShare,
+    bears_fee,
+    least_goods,
     next_poll,
 )
 from marketplace.payments.upfront import fix_routing, note_split, routes_for
@@ -68,6 +71,15 @@ class PaymentUnderWay(MarketplaceError):
     """The resident has already begun to pay this."""
 
     code = "payment_under_way"
+
+
+class PlanTooSmall(MarketplaceError):
+    """The provider may keep more of the payment than the association has of it: what is missing would be a merchant's.
+
+    `least` is for how much goods it would do; None when no amount does.
+    """
+
+    code = "order_too_small"
 
 
 # --- Ask -------------------------------------------------------------------------------------------------------
@@ -88,8 +100,11 @@ def request_payment(
 ) -> Payment:
     """A new attempt to pay `reference`, of which the provider does not know yet; its shares sum to its amount.
 
-    PaymentUnderWay when an attempt is still open (a unique index makes sure of it).
+    PaymentUnderWay when an attempt is still open (a unique index makes sure of it); PlanTooSmall (I7).
     """
+    today = local_day(now)
+    if not bears_fee(shares, today):
+        raise PlanTooSmall(least=least_goods(shares, today))
     amount = Money.total([share.amount for share in shares])
     earlier = session.scalars(
         select(Payment).where(Payment.reference == reference).order_by(Payment.attempt).with_for_update()
@@ -434,6 +449,7 @@ def _payable(provider_env: str) -> Select[str]:
 __all__ = [
     "News",
     "PaymentUnderWay",
+    "PlanTooSmall",
     "cancel_attempt",
     "claim_due_polls",
     "look_for_chargebacks",

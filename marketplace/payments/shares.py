@@ -11,6 +11,8 @@ from datetime import datetime
 from sqlalchemy import BigInteger, func, select, type_coerce, update
 from sqlalchemy.orm import Session
 
+from marketplace.clock import local_day
+from marketplace.errors import NotFound
 from marketplace.hall import Hall
 from marketplace.ids import new_token
 from marketplace.jobs import publish
@@ -20,6 +22,8 @@ from marketplace.money import ZERO, Money
 from marketplace.payments.chargebacks import is_disputed
 from marketplace.payments.gateway import Rejected, TryAgain
 from marketplace.payments.models import MACHINE, MerchantAccount, Payment, Refund, RefundPart, Share
+from marketplace.payments.reading import fee_of
+from marketplace.payments.rules import fee_bound
 from marketplace.payments.upfront import hand_on
 
 log = logging.getLogger(__name__)
@@ -79,7 +83,7 @@ def send_share(hall: Hall, share_id: int) -> None:
         if share.state not in ("due", "sending", "unknown"):
             return
         was_tried = share.state != "due"
-        if not was_tried and not _begin(session, payment, share):
+        if not was_tried and not _begin(session, payment, share, hall):
             return
         assert payment.provider_id is not None, "a due share belongs to a paid payment"
         assert share.routed_amount is not None and share.organization_id is not None, "set when it was begun"
@@ -91,10 +95,13 @@ def send_share(hall: Hall, share_id: int) -> None:
         # Nothing is known of the route: it may have been made by a call whose answer was lost.
         raise TryAgain(str(refused), status=refused.status) from refused
     try:
-        found = next((route for route in routes if route.description == label), None)
-        route = found or hall.gateway.create_route(
-            provider_id, amount=amount, organization_id=organization_id, description=label, idempotency_key=key
-        )
+        route_id = None
+        if amount:
+            found = next((route for route in routes if route.description == label), None)
+            route = found or hall.gateway.create_route(
+                provider_id, amount=amount, organization_id=organization_id, description=label, idempotency_key=key
+            )
+            route_id = route.id
     except Rejected as refused:
         log.error("share %s refused by the provider: %s (%s)", share_id, refused, refused.field)
         with hall.database.transaction() as session:
@@ -106,7 +113,7 @@ def send_share(hall: Hall, share_id: int) -> None:
         if share.state == "routed":
             return
         now = hall.clock.now()
-        share.state, share.provider_route_id, share.routed_at = "routed", route.id, now
+        share.state, share.provider_route_id, share.routed_at = "routed", route_id, now
         post(
             session,
             key=f"routed:{share_id}",
@@ -118,8 +125,12 @@ def send_share(hall: Hall, share_id: int) -> None:
         )
 
 
-def _begin(session: Session, payment: Payment, share: Share) -> bool:
-    """Fix what is routed, and to whom, before anybody is asked; whether it may be."""
+def _begin(session: Session, payment: Payment, share: Share, hall: Hall) -> bool:
+    """Fix what is routed, and to whom, before anybody is asked; whether it may be.
+
+    The provider routes no more than the payment holds. What it no longer holds of the share, because a refund came
+    first and left less than the provider's fee to the association, is lacking: the association owes it.
+    """
     if is_disputed(session, payment.id):
         log.warning("share %s waits: the payer's bank has taken the payment back", share.id)
         return False
@@ -131,7 +142,58 @@ def _begin(session: Session, payment: Payment, share: Share) -> bool:
     if account is None or not account.can_be_routed_to:
         log.warning("share %s waits: %s cannot receive payments", share.id, share.party)
         return False
-    share.state, share.routed_amount, share.organization_id = "sending", left, account.organization_id
+    routed = left
+    held = held_for_routes(session, payment)
+    if held - fee_bound(payment.amount, local_day(hall.clock.now())) < left and hall.gateway.reads_balance:
+        fee = fee_of(session, payment)
+        if fee is None:
+            log.warning("share %s waits: the provider's fee is not known yet", share.id)
+            return False
+        routed = max(ZERO, min(left, held - fee))
+    share.state, share.routed_amount, share.organization_id = "sending", routed, account.organization_id
+    share.lacking_amount = left - routed
+    return True
+
+
+def held_for_routes(session: Session, payment: Payment) -> Money:
+    """What a payment holds that is not routed, refunded or taken back by a bank; the provider's fee is still in it."""
+    back = select(func.coalesce(func.sum(type_coerce(Refund.amount, BigInteger)), 0)).where(
+        Refund.payment_id == payment.id, Refund.state.not_in(("failed", "canceled"))
+    )
+    reversed_back = (
+        select(func.coalesce(func.sum(type_coerce(RefundPart.amount, BigInteger)), 0))
+        .join(Refund, RefundPart.refund_id == Refund.id)
+        .where(Refund.payment_id == payment.id, Refund.state.not_in(("failed", "canceled")), RefundPart.is_reversal)
+    )
+    routed = select(func.coalesce(func.sum(type_coerce(Share.routed_amount, BigInteger)), 0)).where(
+        Share.payment_id == payment.id, Share.state.in_(ON_THE_WAY)
+    )
+    gone = [int(session.scalar(query) or 0) for query in (back, routed)]
+    return payment.amount - Money(sum(gone)) + Money(int(session.scalar(reversed_back) or 0))
+
+
+def make_up(session: Session, *, share_id: int, actor: str, now: datetime) -> bool:
+    """Somebody has paid a merchant by bank what a payment lacked of its share; whether this call says so.
+
+    The association's own money: what residents paid is never passed on by bank (mollie.md 7). NotFound for a share
+    that lacks nothing.
+    """
+    share = session.get(Share, share_id, with_for_update=True)
+    if share is None or not share.lacking_amount:
+        raise NotFound()
+    if share.made_up_at is not None:
+        return False
+    share.made_up_at, share.made_up_by = now, actor
+    payment = session.get_one(Payment, share.payment_id)
+    post(
+        session,
+        key=f"made_up:{share.id}",
+        kind="made_up",
+        reference=payment.reference,
+        entries={share.party: share.lacking_amount, accounts.BANK: -share.lacking_amount},
+        actor=actor,
+        now=now,
+    )
     return True
 
 
@@ -181,4 +243,14 @@ def due_shares(session: Session) -> list[int]:
     )
 
 
-__all__ = ["ON_THE_WAY", "allocate", "due_shares", "make_due", "send_again", "send_share", "taken_of"]
+__all__ = [
+    "ON_THE_WAY",
+    "allocate",
+    "due_shares",
+    "held_for_routes",
+    "make_due",
+    "make_up",
+    "send_again",
+    "send_share",
+    "taken_of",
+]

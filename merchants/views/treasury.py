@@ -8,7 +8,7 @@ from flask_login import current_user
 
 from marketplace.accounts.people import names_of
 from marketplace.hall import the_hall
-from marketplace.payments import differing
+from marketplace.payments import differing, shares
 from marketplace.payments.reconciling import standing
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import open_to, role
@@ -37,6 +37,17 @@ def home() -> ResponseReturnValue:
         waiting_qty=waiting_qty,
         routing=hall.settings.mollie_routing,
     )
+
+
+@blueprint.post("/tresorerie/manques/<int:share_id>/paye")
+@open_to(role("treasurer"), rate="30 per minute")
+def make_up(share_id: int) -> ResponseReturnValue:
+    """The treasurer has paid a merchant by bank what its route lacked; a second press finds it said."""
+    hall = the_hall()
+    with hall.database.transaction() as session:
+        is_new = shares.make_up(session, share_id=share_id, actor=f"person:{current_user.id}", now=hall.clock.now())
+    flash(sentence("lack_made_up" if is_new else "lack_made_up_before"))
+    return redirect(url_for("treasury.home"), 303)
 
 
 @blueprint.get("/tresorerie/ecarts")

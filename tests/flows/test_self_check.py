@@ -156,6 +156,15 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "INSERT INTO provider_line (provider_env, provider_id, kind, amount, fee, created_at, read_at, is_booked)"
         " VALUES ('sandbox', 'baltr_1', 'outgoing-transfer', -100, 0, now(), now(), true)",
     ),
+    "I10 a refund that nobody has asked the provider for in three days": (
+        "UPDATE refund SET state = 'requested', requested_at = now() - interval '73 hours'",
+    ),
+    "I08 what somebody paid by bank that the ledger does not know": (
+        "UPDATE payment_share SET made_up_at = now(), made_up_by = 'person:1' WHERE state = 'routed'",
+    ),
+    "I08 a merchant is owed what no share explains": (
+        "UPDATE payment_share SET amount = amount - 1 WHERE state = 'planned'",
+    ),
     "I08 a merchant is owed less than nothing": (
         "UPDATE ledger_entry SET account = 'merchant:cave' WHERE account = 'holding' AND amount > 0",
     ),

@@ -81,7 +81,7 @@ DOORS = {
     "role_treasurer": """
         order_money.cancel order_money.cancel_form order_money.give order_money.give_form order_money.give_gesture
         order_money.gesture_form
-        treasury.home treasury.differences treasury.settle
+        treasury.home treasury.differences treasury.make_up treasury.settle
         commissions.home commissions.show commissions.change
         delivery_terms.change delivery_terms.home delivery_terms.show
         accounting.fec accounting.home accounting.journal dac7.home dac7.table
@@ -165,6 +165,7 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.report_lack": {"available-1": "1"},
     "merchant.reservation_act": {"event": "ready", "collection_code": "", "is_adult": ""},
     "merchant.reservation_cancel": {"reason": "missing"},
+    "treasury.make_up": {},
     "treasury.settle": {"note": "Un essai."},
     "order_money.cancel": {"step": "look", "liable": "merchant", "note": "Rien.", "seen_refund_id": "0"},
     "order_money.give": {
