@@ -17,6 +17,7 @@ from marketplace.delivery import bookings
 from marketplace.errors import NotFound
 from marketplace.jobs import publish
 from marketplace.money import Money
+from marketplace.payments.models import Payment, Share
 from merchants.kinds import get_kind
 from merchants.models import Shop
 
@@ -24,6 +25,8 @@ from merchants.models import Shop
 IN_SHOP = ("received", "accepted", "packed")
 #: The association may also when it came back from the round or was lost on it.
 PAID = (*IN_SHOP, "handed_over")
+#: What people of the association read beside a refund that nobody complained for.
+UNROUTABLE = "share could not be routed"
 
 
 def cancel_part(
@@ -86,6 +89,44 @@ def cancel_part(
     if shop_ids is None:
         publish(session, "sub_order.cancelled", sub_order_id=part.id)
     return given
+
+
+def give_share_back(session: Session, *, share_id: int, actor: str, now: datetime) -> None:
+    """A share cannot reach its merchant before the provider keeps it: the resident gets the goods' money back (I12).
+
+    A part that nobody has handed over is cancelled; of one that the resident has, all that was paid goes back, and the
+    merchant bears it. Harmless to repeat; nothing happens once the share is on its way after all.
+    """
+    share = session.get_one(Share, share_id)
+    payment = session.get_one(Payment, share.payment_id)
+    order = session.scalars(select(Order).where(Order.code == payment.reference).with_for_update()).one_or_none()
+    if order is None or order.payment_id != payment.id:
+        return
+    # The payment before its shares, as everywhere.
+    session.refresh(payment, with_for_update=True)
+    session.refresh(share, with_for_update=True)
+    if share.state not in ("planned", "due", "refused"):
+        return
+    for part in parts_of(session, order.id):
+        if part.party != share.party or part.state == "cancelled":
+            continue
+        if part.state in PAID:
+            cancel_part(session, sub_order_id=part.id, shop_ids=None, note=UNROUTABLE, actor=actor, now=now)
+            continue
+        undone = refunded_lines(session, part.id)
+        rest = [whole_rest(line, undone.get(line.id, NOTHING)) for line in lines_of(session, part.id)]
+        if left := [one for one in rest if one.qty or one.amount]:
+            give_back(
+                session,
+                order,
+                part,
+                reason="complaint",
+                liable="merchant",
+                returned=left,
+                note=UNROUTABLE,
+                actor=actor,
+                now=now,
+            )
 
 
 def _delivery_back(

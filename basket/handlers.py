@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from basket import baskets, fulfilment_queries, letters, orders, queries
+from basket import baskets, cancelling, fulfilment_queries, letters, orders, queries
 from basket.models import SubOrder
 from marketplace.delivery import queries as delivery
 from marketplace.errors import GatewayError
@@ -73,6 +73,12 @@ def hand_over(hall: Hall, booking_id: int, reference: str) -> None:
         shop_slugs = delivery.delivered_sources(session, booking_id)
         orders.mark_travelling(session, code=reference, shop_slugs=shop_slugs, actor=COURIER, now=now)
         orders.mark_delivered(session, code=reference, actor=COURIER, now=now)
+
+
+@subscribe("share.given_up")
+def give_lines_back(hall: Hall, share_id: int, actor: str) -> None:
+    with hall.database.transaction() as session:
+        cancelling.give_share_back(session, share_id=share_id, actor=actor, now=hall.clock.now())
 
 
 @subscribe("order.confirmed")

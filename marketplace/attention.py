@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.errors import NotFound
 from marketplace.hall import the_hall
+from marketplace.jobs import publish
 from marketplace.mail_models import SentLetter
 from marketplace.money import Money
 from marketplace.payments.models import Payment, Refund, Share
@@ -33,13 +34,22 @@ MOST = 100
 #: A share that waits longer is seen by a person: after 90 days it can no longer be routed (mollie.md 2.1). Goods are
 #: handed over within days; what is still here was missing, or its merchant has lost the way to its money.
 SHARE_WAITS = timedelta(days=14)
+#: A month before it is too late it is said how late it is (I12).
+SHARE_LATE = timedelta(days=60)
+#: Ten days before, its lines can be given back to the resident: afterwards the provider gives them to the association.
+SHARE_GIVEN_BACK = timedelta(days=80)
+
+
+#: While nobody has asked the provider for its route, or the provider has refused it.
+GIVEN_BACK_FROM = ("planned", "due", "refused")
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """`kind` job | letter | payment | share; `what` names it, `why` is the machine's own word; `amount` if money.
 
-    `payment_id` where a person can have what failed of its refunds asked for again.
+    `payment_id` where a person can have what failed of its refunds asked for again, `share_id` where a person can give
+    a share's lines back to the resident.
     """
 
     kind: str
@@ -48,6 +58,7 @@ class Trouble:
     at: datetime | None
     amount: Money | None = None
     payment_id: int | None = None
+    share_id: int | None = None
 
 
 def troubles(session: Session, now: datetime) -> Sequence[Trouble]:
@@ -78,10 +89,7 @@ def troubles(session: Session, now: datetime) -> Sequence[Trouble]:
         .order_by(Share.id)
         .limit(MOST)
     )
-    found += [
-        Trouble("share", f"{reference} {share.party}", share.state, paid_at, share.amount)
-        for share, reference, paid_at in shares
-    ]
+    found += [_waiting_share(share, reference, paid_at, now) for share, reference, paid_at in shares]
     found += [
         Trouble("letter", letter.key, letter.failed_reason or "", letter.asked_at)
         for letter in session.scalars(
@@ -98,6 +106,14 @@ def troubles(session: Session, now: datetime) -> Sequence[Trouble]:
     )
     found += [Trouble("job", job.task_name.rpartition(".")[2], job.args, job.at) for job in jobs]
     return found
+
+
+def _waiting_share(share: Share, reference: str, paid_at: datetime | None, now: datetime) -> Trouble:
+    waits = now - (paid_at or now)
+    is_over = waits >= SHARE_GIVEN_BACK
+    why = "day_80" if is_over else "day_60" if waits >= SHARE_LATE else share.state
+    what = f"{reference} {share.party}"
+    return Trouble("share", what, why, paid_at, share.amount, share_id=share.id if is_over else None)
 
 
 def _is_given_back() -> ColumnElement[bool]:
@@ -135,6 +151,26 @@ def refund_again(payment_id: int) -> ResponseReturnValue:
         flash(sentence(refused.code))
     else:
         flash(sentence("refund_asked_again" if asked else "refund_under_way"))
+    return redirect(url_for("attention.home"), 303)
+
+
+@blueprint.post("/a-regarder/parts/<int:share_id>/rendre")
+@open_to(_staff, rate="30 per minute")
+def give_back(share_id: int) -> ResponseReturnValue:
+    """A share that cannot be routed in time: its lines go back to the resident. Those who sell know what they are."""
+    hall = the_hall()
+    with hall.database.transaction() as session:
+        row = session.execute(
+            select(Share.state, Payment.paid_at)
+            .join(Payment, Share.payment_id == Payment.id)
+            .where(Share.id == share_id, Share.kind == "goods")
+        ).one_or_none()
+        if row is None or row.paid_at is None:
+            raise NotFound()
+        is_possible = row.state in GIVEN_BACK_FROM and hall.clock.now() - row.paid_at >= SHARE_GIVEN_BACK
+        if is_possible:
+            publish(session, "share.given_up", share_id=share_id, actor=f"person:{current_user.id}")
+    flash(sentence("share_given_up" if is_possible else "not_possible_now"))
     return redirect(url_for("attention.home"), 303)
 
 

@@ -209,7 +209,7 @@ class Share(Base):
     provider_route_id: Mapped[str | None] = mapped_column(unique=True)
     routed_at: Mapped[datetime | None]
     #: What the payment no longer held of the share when it was routed: the association owes it, until somebody has
-    #: paid it by bank (decision 11).
+    #: paid it by bank (decision 14).
     lacking_amount: Mapped[Money] = mapped_column(server_default=text("0"))
     made_up_at: Mapped[datetime | None]
     made_up_by: Mapped[str | None]

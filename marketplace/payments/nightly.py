@@ -126,7 +126,13 @@ def _compare_routes(hall: Hall, advance: Advance) -> list[Found]:
     since_at, env = hall.clock.now() - ROUTES_LOOKED_AT, hall.settings.mollie_env
     lately = select(Share.payment_id).where(Share.routed_at > since_at)
     under_way = select(Share.payment_id).where(Share.state.in_(("sending", "unknown")))
-    wanted = select(Payment).where(Payment.id.in_(lately), Payment.id.not_in(under_way), Payment.provider_env == env)
+    wanted = select(Payment).where(
+        Payment.id.in_(lately),
+        Payment.id.not_in(under_way),
+        Payment.provider_env == env,
+        # What was split upfront is not in the list of routes; it was compared when it was paid.
+        Payment.routing.is_distinct_from("upfront"),
+    )
     with hall.database.reading() as session:
         payments = session.scalars(wanted.order_by(Payment.id)).all()
         ours = _routes_of(session, [payment.id for payment in payments])
@@ -148,7 +154,8 @@ def _routes_of(session: Session, payment_ids: Sequence[int]) -> dict[int, Routes
     found: defaultdict[int, Routes] = defaultdict(Counter)
     for share in shares:
         assert share.organization_id is not None and share.routed_amount is not None, "set before it was routed"
-        found[share.payment_id][share.organization_id, share.routed_amount] += 1
+        if share.routed_amount:
+            found[share.payment_id][share.organization_id, share.routed_amount] += 1
     return found
 
 

@@ -107,7 +107,7 @@ def refund_parts(
     session.flush()
     _leave_enough_to_route(session, refund, shares)
     for share in shares.values():
-        if share.state in ("planned", "due") and taken_of(session, share) == share.amount:
+        if share.state in ("planned", "due", "refused") and taken_of(session, share) == share.amount:
             share.state = "cancelled"
     _ask(session, refund, written, actor, now)
     return refund

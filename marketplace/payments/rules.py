@@ -128,17 +128,17 @@ def least_goods(shares: Sequence[PlannedShare], on: date) -> Money | None:
 
     None when no order is large enough: its commission grows more slowly than the fee.
     """
-    amounts = {
-        kind: sum(s.amount.cents for s in shares if s.kind == kind) for kind in ("goods", "commission", "delivery")
-    }
-    goods_cents = amounts["goods"] + amounts["commission"]
-    share_bp = Fraction(legal_number("provider.fee_bound_bp", on), 10_000)
-    gain = Fraction(amounts["commission"], goods_cents) - share_bp if goods_cents else Fraction(0)
+    goods, commission, delivery, contribution = (
+        sum(share.amount.cents for share in shares if share.kind == kind)
+        for kind in ("goods", "commission", "delivery", "contribution")
+    )
+    fee_share = Fraction(legal_number("provider.fee_bound_bp", on), 10_000)
+    gain = Fraction(commission, goods + commission + contribution or 1) - fee_share
     if gain <= 0:
         return None
     # A cent for each rounding: of the fee, and of the commission.
-    lacking = legal_number("provider.fee_bound_fixed_cents", on) + 2 - amounts["delivery"] * (1 - share_bp)
-    return Money(10 * ceil(lacking / gain / 10))
+    fixed = legal_number("provider.fee_bound_fixed_cents", on) + 2 + delivery * fee_share - delivery - contribution
+    return Money(10 * ceil(fixed / gain / 10))
 
 
 def commission_by_line(commission: Money, line_totals: tuple[Money, ...]) -> list[Money]:

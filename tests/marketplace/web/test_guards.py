@@ -87,7 +87,10 @@ DOORS = {
         accounting.fec accounting.home accounting.journal dac7.home dac7.table
         commission_runs.home commission_runs.show commission_runs.start
     """,
-    "_staff": "order_money.find order_money.show connections.home attention.home attention.refund_again",
+    "_staff": """
+        attention.give_back attention.home attention.refund_again connections.home
+        order_money.find order_money.show
+    """,
     "role_courier": "courier.absent courier.again courier.collect courier.deliver courier.home courier.stop",
 }
 WHO = {endpoint: who for who, endpoints in DOORS.items() for endpoint in endpoints.split()}
@@ -160,6 +163,7 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.look_again": {},
     "merchant.sign_mandate": {"legal_form": "SARL", "vat": "charged", "signed_by": "Rose Breuil", "agrees": "1"},
     "merchant.price": {"price": "18,00"},
+    "attention.give_back": {},
     "attention.refund_again": {},
     "merchant.do_cancel": {},
     "merchant.report_lack": {"available-1": "1"},
