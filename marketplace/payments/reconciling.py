@@ -111,7 +111,8 @@ _OF_PAYMENTS = text(
     FROM either e JOIN payment p ON p.id = e.payment_id AND p.provider_env = :env
     WHERE e.ours <> e.theirs AND (CAST(:until AS timestamptz) IS NULL OR e.at <= :until)
     UNION ALL
-    SELECT '', '', '', sum(e.ours), 0, NULL FROM either e JOIN payment p ON p.id = e.payment_id AND p.provider_env = :env
+    SELECT '', '', '', sum(e.ours), 0, NULL
+    FROM either e JOIN payment p ON p.id = e.payment_id AND p.provider_env = :env
     ORDER BY at, subject, kind
     """  # noqa: S608  # our own words
 )
