@@ -118,6 +118,8 @@ def _form_again(codes: dict[str, list[str]], refused: MarketplaceError | None = 
     if quote is None or not quote.groups:
         flash(sentence("nothing_to_reserve"))
         return redirect(url_for("basket.show"), 303)
+    if "reservation_changed" in codes.get("reserver", ()) and quote.blocked_lines:
+        codes = {"reserver": ["basket_blocked"]}  # the lines themselves say what is wrong with them
     return _form_page(quote, request.form, codes, refused.details if refused else {})
 
 

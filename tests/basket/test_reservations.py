@@ -26,6 +26,7 @@ from marketplace.ledger.models import Posting
 from marketplace.mail import Mailer
 from marketplace.money import Money
 from marketplace.payments.models import Payment
+from merchants.catalogue import change_price
 from merchants.models import StockHold, StockMove, Variant
 from merchants.stock import NotEnoughStock
 from tests.basket.counter import Browser, Keeper
@@ -556,7 +557,7 @@ def test_refusals_stand_at_their_place_and_keep_what_was_typed(hall: Hall, town:
         assert said in answer.text, said
     damaged = jeanne.post("/panier/reserver", **{**form, "request_key": "?"})
     assert damaged.status_code == 422 and "Rechargez-la, puis recommencez." in damaged.text
-    # Somebody else takes the last jam; then the price of the wine changes.
+    # Somebody else takes the last jam.
     with hall.database.transaction() as session:
         reservations.reserve(
             session,
@@ -566,8 +567,22 @@ def test_refusals_stand_at_their_place_and_keep_what_was_typed(hall: Hall, town:
     answer = jeanne.post("/panier/reserver", **form)
     assert answer.status_code == 422
     assert "Ce produit est épuisé." in answer.text
-    assert "Vos articles ont changé depuis la dernière page." in answer.text
+    assert "Corrigez les produits signalés, puis continuez." in answer.text
     assert stock_of(hall, town.variant("C1")) == (12, 0)
+
+
+def test_a_price_that_has_changed_is_read_again_before_it_is_promised(hall: Hall, town: Town, jeanne: Browser) -> None:
+    fill(jeanne, town, "C1")
+    form = {**hidden(jeanne.get("/panier/reserver").text), **PERSON}
+    with hall.database.transaction() as session:
+        change_price(session, variant_id=town.variant("C1"), price=Money(1300), actor=ACTOR, now=hall.clock.now())
+    answer = jeanne.post("/panier/reserver", **form)
+    assert answer.status_code == 422
+    assert "Vos articles ont changé depuis la dernière page. Relisez-les, puis réservez." in answer.text
+    assert "13,00\xa0€" in answer.text and 'value="Jeanne Martin"' in answer.text
+    assert jeanne.post("/panier/reserver", **{**hidden(answer.text), **PERSON}).status_code == 303
+    with hall.database.reading() as session:
+        assert session.scalars(select(ReservationLine.unit_price)).all() == [Money(1300)]
 
 
 def test_a_shop_that_takes_payments_meanwhile_sends_back_to_the_basket(hall: Hall, town: Town, jeanne: Browser) -> None:
