@@ -19,22 +19,25 @@ _QUARTERS = text(
     """
     WITH moves AS (
       SELECT e.account AS party, p.reference AS code, s.booked_on, -e.amount AS net,
-             coalesce(sale.commission, 0) AS fees, true AS is_sale
+             coalesce(sale.fees, 0) AS fees, true AS is_sale
       FROM ledger_seal s JOIN ledger_posting p ON p.id = s.posting_id AND p.kind = 'allocated'
       JOIN ledger_entry e ON e.posting_id = p.id AND e.account LIKE 'merchant:%'
       LEFT JOIN LATERAL (
-        SELECT sum(part.commission) AS commission FROM orders o
+        SELECT sum(part.commission + part.contribution) AS fees FROM orders o
         JOIN sub_order part ON part.order_id = o.id AND part.party = e.account WHERE o.code = p.reference
       ) sale ON true
       WHERE s.booked_on >= :from_on AND s.booked_on < :until_on
       UNION ALL
       SELECT goods.party, p.reference, s.booked_on, way.sign * goods.amount,
-             way.sign * coalesce(commission.amount, 0), false
+             way.sign * coalesce(fees.amount, 0), false
       FROM ledger_seal s JOIN ledger_posting p ON p.id = s.posting_id AND p.kind IN ('refund', 'failed', 'canceled')
       JOIN LATERAL (SELECT CASE p.kind WHEN 'refund' THEN -1 ELSE 1 END AS sign) way ON true
       JOIN refund_part goods ON goods.kind = 'goods' AND goods.refund_id =
         CASE WHEN p.kind IN ('refund', 'failed', 'canceled') THEN split_part(p.key, ':', 2)::bigint END
-      LEFT JOIN refund_part commission ON commission.refund_id = goods.refund_id AND commission.kind = 'commission'
+      LEFT JOIN LATERAL (
+        SELECT sum(part.amount) AS amount FROM refund_part part
+        WHERE part.refund_id = goods.refund_id AND part.kind IN ('commission', 'contribution')
+      ) fees ON true
       WHERE s.booked_on >= :from_on AND s.booked_on < :until_on
     ), orders_left AS (
       SELECT party, code, sum(net + fees) AS gross FROM moves GROUP BY party, code
@@ -48,7 +51,8 @@ _QUARTERS = text(
 
 @dataclass(frozen=True, slots=True)
 class Quarter:
-    """`consideration`: what the seller gets of its sales, fees taken off; `fees`: commission, VAT included."""
+    """`consideration`: what the seller gets of its sales, fees taken off; `fees`: commission and the
+    seller's part of deliveries, VAT included."""
 
     consideration: Money = ZERO
     operations_qty: int = 0

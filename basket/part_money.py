@@ -29,9 +29,9 @@ _MONEY = text(
     LEFT JOIN LATERAL (
       SELECT sum(f.amount) FILTER (WHERE f.kind = 'goods' AND NOT f.is_reversal) AS before,
              sum(f.amount) FILTER (WHERE f.is_reversal) AS reversed,
-             sum(f.amount) FILTER (WHERE f.kind IN ('goods', 'commission')) AS refunded,
+             sum(f.amount) FILTER (WHERE f.kind IN ('goods', 'commission', 'contribution')) AS refunded,
              array_agg(DISTINCT r.reason) AS reasons
-      FROM refund r JOIN refund_part f ON f.refund_id = r.id AND f.kind IN ('goods', 'commission')
+      FROM refund r JOIN refund_part f ON f.refund_id = r.id AND f.kind IN ('goods', 'commission', 'contribution')
       WHERE r.payment_id = p.id AND r.state NOT IN ('failed', 'canceled')
         AND EXISTS (SELECT 1 FROM refund_part g WHERE g.refund_id = r.id AND g.party = :party)
     ) back ON true

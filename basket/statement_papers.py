@@ -38,6 +38,7 @@ def rows_of(statement: Statement, words: Mapping[str, str]) -> Iterator[Sequence
             "commission_vat",
             "refunded",
             "commission_back",
+            "contribution",
             "routed_sum",
             "taken_back",
             "other_sum",
@@ -61,6 +62,7 @@ def rows_of(statement: Statement, words: Mapping[str, str]) -> Iterator[Sequence
             sums.commission_vat,
             sums.refunded,
             sums.commission_back,
+            sums.contribution,
             sums.routed,
             sums.taken_back,
             sums.other,
@@ -115,6 +117,7 @@ def _terms(sums: Sums) -> Iterator[tuple[str, Money]]:
     yield "commission", -sums.commission
     yield "refunded", -sums.refunded
     yield "commission_back", sums.commission_back
+    yield "contribution", -sums.contribution
     yield "routed_sum", -sums.routed
     yield "taken_back", sums.taken_back
     yield "other_sum", sums.other
@@ -122,7 +125,7 @@ def _terms(sums: Sums) -> Iterator[tuple[str, Money]]:
 
 def _days(statement: Statement, words: Mapping[str, str]) -> Table:
     rows = [(long_day(span.from_on), *_figures(span.sums, span.after)) for span in statement.spans]
-    return Table(_headings(words, "day"), tuple(rows), _DAYS)
+    return Table(_headings(words, "day", statement.whole.sums), tuple(rows), _DAYS)
 
 
 def _moves(statement: Statement, words: Mapping[str, str]) -> Table:
@@ -130,21 +133,29 @@ def _moves(statement: Statement, words: Mapping[str, str]) -> Table:
     for move in statement.moves:
         kept += move.sums.change
         rows.append((_named(move, words), *_figures(move.sums, kept)))
-    return Table(_headings(words, "order"), tuple(rows), _MOVES)
+    return Table(_headings(words, "order", statement.whole.sums), tuple(rows), _MOVES)
 
 
 def _named(move: Move, words: Mapping[str, str]) -> str:
     return f"{hour(move.at)} {code_pairs(move.code)} {words.get(move.kind, words['other'])}"
 
 
-def _headings(words: Mapping[str, str], first: str) -> tuple[str, ...]:
-    return tuple(words[name] for name in (first, "sold", "commission_net", "refunds_net", "routed_net", "kept"))
+def _headings(words: Mapping[str, str], first: str, whole: Sums) -> tuple[str, ...]:
+    kept_back = "contribution_net" if whole.contribution else "commission_net"
+    return tuple(words[name] for name in (first, "sold", kept_back, "refunds_net", "routed_net", "kept"))
 
 
 def _figures(sums: Sums, kept: Money) -> tuple[str, ...]:
     given_back = sums.refunded - sums.commission_back - sums.other
     return tuple(
-        money(amount) for amount in (sums.sold, -sums.commission, -given_back, sums.taken_back - sums.routed, kept)
+        money(amount)
+        for amount in (
+            sums.sold,
+            -sums.commission - sums.contribution,
+            -given_back,
+            sums.taken_back - sums.routed,
+            kept,
+        )
     )
 
 

@@ -12,8 +12,9 @@ from marketplace.money import ZERO, Money, vat_in
 class Sums:
     """What happened to a merchant's money, in its own words; none is negative but what was undone later.
 
-    `commission_vat` is within `commission` less `commission_back`. `taken_back`: what the provider has taken from the
-    merchant's own account for a refund. `other`: entries that no word here explains, so that the sums always add up.
+    `commission_vat` is within `commission` less `commission_back`. `contribution`: what the merchant bears of
+    deliveries, less what of it was given back. `taken_back`: what the provider has taken from the merchant's own
+    account for a refund. `other`: entries that no word here explains, so that the sums always add up.
     """
 
     sold: Money = ZERO
@@ -21,6 +22,7 @@ class Sums:
     commission_vat: Money = ZERO
     refunded: Money = ZERO
     commission_back: Money = ZERO
+    contribution: Money = ZERO
     routed: Money = ZERO
     taken_back: Money = ZERO
     other: Money = ZERO
@@ -35,7 +37,7 @@ class Sums:
     @property
     def earned(self) -> Money:
         """What the sales and what was undone of them leave to the merchant."""
-        return self.sold - self.commission - self.refunded + self.commission_back
+        return self.sold - self.commission - self.contribution - self.refunded + self.commission_back
 
     @property
     def change(self) -> Money:
@@ -53,22 +55,37 @@ def total(sums: Sequence[Sums]) -> Sums:
     return whole
 
 
-def sums_of(kind: str, entry: Money, *, commission: Money, goods_back: Money, reversed_back: Money) -> Sums:
+def sums_of(
+    kind: str,
+    entry: Money,
+    *,
+    commission: Money,
+    contribution: Money = ZERO,
+    goods_back: Money,
+    reversed_back: Money,
+) -> Sums:
     """An entry (a credit is negative) in the merchant's words; its `change` is exactly the entry, whatever the kind.
 
-    `commission` is what the sale, or the refund, has of it. `goods_back` and `reversed_back` matter for a refund that
-    did not come about: what it had taken of the merchant's part, and what of that the provider had fetched already.
+    `commission` and `contribution` are what the sale, or the refund, has of them. `goods_back` and `reversed_back`
+    matter for a refund that did not come about: what it had taken of the merchant's part, and what of that the provider
+    had fetched already.
     """
     if kind == "allocated":
-        return Sums(sold=commission - entry, commission=commission)
+        return Sums(sold=commission + contribution - entry, commission=commission, contribution=contribution)
     if kind == "refund":
-        return Sums(refunded=entry + commission, commission_back=commission)
+        refunded = entry + commission + contribution
+        return Sums(refunded=refunded, commission_back=commission, contribution=-contribution)
     if kind == "routed":
         return Sums(routed=entry)
     if kind == "reversed":
         return Sums(taken_back=-entry)
     if kind in ("failed", "canceled"):
-        undone = Sums(refunded=-goods_back - commission, commission_back=-commission, taken_back=-reversed_back)
+        undone = Sums(
+            refunded=-goods_back - commission - contribution,
+            commission_back=-commission,
+            contribution=contribution,
+            taken_back=-reversed_back,
+        )
         return undone + Sums(other=-entry - undone.change)
     return Sums(other=-entry)
 

@@ -47,10 +47,12 @@ _MOVES = text(
     )
     SELECT m.booked_on, m.at, m.kind, m.reference, m.cents, sale.shops, sale.permille, sale.sold_on,
            coalesce(sale.commission, 0) AS sale_commission, coalesce(back.commission, 0) AS commission_back,
+           coalesce(sale.contribution, 0) AS sale_contribution, coalesce(back.contribution, 0) AS contribution_back,
            coalesce(back.goods, 0) AS goods_back, coalesce(back.reversed, 0) AS reversed_back, back.reason
     FROM mine m
     LEFT JOIN LATERAL (
-      SELECT sum(s.commission) AS commission, max(s.commission_permille) AS permille,
+      SELECT sum(s.commission) AS commission, sum(s.contribution) AS contribution,
+             max(s.commission_permille) AS permille,
              (o.confirmed_at AT TIME ZONE :zone)::date AS sold_on,
              array_agg(ARRAY[s.id::text, s.shop_name] ORDER BY s.position) AS shops
       FROM orders o JOIN sub_order s ON s.order_id = o.id AND s.party = :party
@@ -58,6 +60,7 @@ _MOVES = text(
     ) sale ON true
     LEFT JOIN LATERAL (
       SELECT r.reason, sum(f.amount) FILTER (WHERE f.kind = 'commission') AS commission,
+             sum(f.amount) FILTER (WHERE f.kind = 'contribution') AS contribution,
              sum(f.amount) FILTER (WHERE f.kind = 'goods') AS goods,
              sum(f.amount) FILTER (WHERE f.is_reversal AND r.provider_id IS NOT NULL) AS reversed
       FROM refund r JOIN refund_part f ON f.refund_id = r.id
@@ -232,7 +235,9 @@ def _moves(session: Session, where: dict[str, object], charges_vat: bool) -> Ite
 
 
 def _move(row: Row[Any], charges_vat: bool) -> Move:
-    commission = row.sale_commission if row.kind == "allocated" else row.commission_back
+    is_sale = row.kind == "allocated"
+    commission = row.sale_commission if is_sale else row.commission_back
+    contribution = row.sale_contribution if is_sale else row.contribution_back
     return Move(
         on=row.booked_on,
         at=row.at,
@@ -246,6 +251,7 @@ def _move(row: Row[Any], charges_vat: bool) -> Move:
             row.kind,
             Money(row.cents),
             commission=Money(int(commission)),
+            contribution=Money(int(contribution)),
             goods_back=Money(int(row.goods_back)),
             reversed_back=Money(int(row.reversed_back)),
         ),

@@ -351,11 +351,11 @@ def test_the_table_is_what_a_french_spreadsheet_opens(hall: Hall, paid: Paid, ke
     assert titles.startswith("\ufeffJour;Heure;Commande;Boutique;Opération;Ventes TTC;")
     assert sale == (
         f"24/11/2026;10:00;{placed.code};Librairie du Rempart;Vente;"
-        "42,50;8,00;3,40;20,00;0,57;0,00;0,00;0,00;0,00;0,00;39,10"
+        "42,50;8,00;3,40;20,00;0,57;0,00;0,00;0,00;0,00;0,00;0,00;39,10"
     )
     assert refund == (
         f"24/11/2026;10:00;{placed.code};Librairie du Rempart;Remboursement au client;"
-        "0,00;8,00;0,00;20,00;-0,24;18,00;1,44;0,00;0,00;0,00;22,54"
+        "0,00;8,00;0,00;20,00;-0,24;18,00;1,44;0,00;0,00;0,00;0,00;22,54"
     )
     assert rest == ""
 

@@ -40,7 +40,10 @@ LONG_WORD = "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz"
 ADDRESS = {"mode": "delivery", "street": "12 rue de Montmoreau", "postcode": "16000", "city": "Angoulême"}
 PERSON = {"name": "Jeanne Martin", "phone": "06 39 98 12 34", "email": "jeanne@example.org", "shortage": "refund"}
 #: Where those who work here go; the market itself has been seen.
-ROOMS = ("accounts.", "merchant.", "coordinator.", "courier.", "attention.", "connections.", "commissions.")
+ROOMS = (
+    *("accounts.", "merchant.", "coordinator.", "courier.", "attention.", "connections."),
+    *("commissions.", "delivery_terms."),
+)
 LONG = "9" * 300
 #: Cannot be paid online once its scene has begun.
 UNPAID_SHOP = "la-cave-du-guetteur"
@@ -544,6 +547,22 @@ def _commissions(crawl: Crawl, who: Visitor) -> None:
     crawl.visit(who, "/commissions", "commissions: one to come")
 
 
+def _delivery_terms(crawl: Crawl, who: Visitor) -> None:
+    """What deliveries cost: all zones, and one of them with its form, refused, tried out, and with a change to come."""
+    crawl.visit(who, "/prix-des-livraisons", "delivery terms")
+    page = next(
+        path for path in links_of(crawl.visit(who, "/prix-des-livraisons")) if re.search(r"livraisons/\d+$", path)
+    )
+    crawl.visit(who, page, "delivery terms of a zone")
+    day = local_day(crawl.town.clock.now()) + timedelta(days=40)
+    form = {"cost": "7,50", "fee": "4,90", "free_from": "60", "merchants_rate": "2", "per_parcel": "0,30"}
+    crawl.refused(who, page, {"act": "save"}, "delivery terms: nothing said")
+    crawl.refused(who, page, {**form, "cost": HOSTILE, "valid_from": LONG, "act": "save"}, "delivery terms: hostile")
+    crawl.send(who, page, {**form, "valid_from": f"{day}", "act": "look"}, "delivery terms: tried out")
+    crawl.send(who, page, {**form, "valid_from": f"{day}", "act": "save"}, "delivery terms: to come")
+    crawl.visit(who, "/prix-des-livraisons", "delivery terms: one to come")
+
+
 def _papers(crawl: Crawl, who: Visitor, slug: str) -> None:
     """A merchant's page of papers before there are any, and with one of each kind; each of them on screen."""
     crawl.visit(who, "/boutique/factures", "shop: no papers")
@@ -680,6 +699,7 @@ def _coordinator_plans(crawl: Crawl, round_id: int) -> None:
     crawl.visit(treasurer, "/espace", "the treasurer's rooms")
     crawl.visit(treasurer, "/tresorerie", "treasury")
     _commissions(crawl, treasurer)
+    _delivery_terms(crawl, treasurer)
     crawl.visit(treasurer, "/tresorerie/ecarts", "differences")
     _commission_runs(crawl, treasurer)
     _order_money(crawl, treasurer)

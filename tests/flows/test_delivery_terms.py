@@ -13,7 +13,9 @@ from sqlalchemy import select
 from basket import orders
 from basket.fulfilment_queries import get_sheet
 from basket.models import Order, OrderLine
+from basket.part_money import money_of
 from basket.shortages import report_shortage
+from basket.statements import days_of
 from marketplace.app import create_app
 from marketplace.clock import FixedClock
 from marketplace.delivery.policies import cheapest_terms, get_zone_terms, set_policy, terms_of
@@ -24,6 +26,7 @@ from marketplace.ledger.service import balances
 from marketplace.mail import Mailer
 from marketplace.money import Money
 from merchants import treasury
+from merchants.models import Merchant
 from tests.basket.counter import part_of
 from tests.sandbox_server import Sandbox
 from tests.smtp_server import MailServer, running_mail_server, text_of
@@ -162,6 +165,36 @@ def test_what_is_given_back_takes_its_part_of_the_delivery_along(
     work(hall)
     left = _balances(hall)
     assert (left["merchant:fromagerie"], left["association:contributions"]) == (-886, -30)
+
+
+def test_the_shops_statement_says_what_it_bears(hall: Hall, shared: Town, sandbox: Sandbox, clock: FixedClock) -> None:
+    """29.88 of cheese, of which 9.96 were missing; 0.90 of the delivery, of which 0.30 went back."""
+    placed = place(hall.database, shared, ("F1", "F1", "F1"), clock=clock)
+    pay(hall, sandbox, placed)
+    part = part_of(hall, placed, "fromagerie")
+    with hall.database.transaction() as session:
+        line_id = session.scalars(select(OrderLine.id).where(OrderLine.sub_order_id == part.id)).one()
+        report_shortage(
+            session,
+            sub_order_id=part.id,
+            shop_ids=frozenset({part.shop_id}),
+            available={line_id: 2},
+            actor="test",
+            now=clock.now(),
+        )
+    with hall.database.reading() as session:
+        month = days_of(session, party="merchant:fromagerie", month=TODAY, charges_vat=True)
+        merchant_id = session.scalars(select(Merchant.id).where(Merchant.key == "fromagerie")).one()
+        where = money_of(session, party="merchant:fromagerie", codes=[placed.code])[placed.code]
+    sums = month.whole.sums
+    assert (sums.sold, sums.commission, sums.commission_back) == (Money(2988), Money(239), Money(80))
+    assert (sums.refunded, sums.contribution, sums.other) == (Money(996), Money(60), Money(0))
+    assert month.whole.after == Money(2988 - 239 - 60 - 996 + 80)
+    assert (where.amount, where.refunded) == (Money(1773), Money(996))
+    browser = browser_of(create_app(hall), hall, works_for="fromagerie")
+    for kind in ("", "/csv", "/pdf"):
+        assert browser.get(f"/boutique/releves/{merchant_id}/2026-11{kind}").status_code == 200, kind
+    assert "Votre part des livraisons" in browser.get(f"/boutique/releves/{merchant_id}/2026-11").text
 
 
 def test_a_large_basket_travels_for_nothing_and_the_shops_still_bear_their_part(
