@@ -191,7 +191,7 @@ _SUM = re.compile(r"([0-9]{1,4})(?:[.,]([0-9]{1,2}))?\s?(?:€|EUR)?")
 
 
 class SumField(TextField):
-    """A sum in euros as people write it, from nothing to 9999,99. Code: not_a_sum. Empty is None unless required."""
+    """A sum in euros as people write it, from nothing to 9999,99. Code: not_euros. Empty is None unless required."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=20, **kwargs)
@@ -202,7 +202,7 @@ class SumField(TextField):
             return None
         found = _SUM.fullmatch(text)
         if found is None:
-            raise ValidationError("not_a_sum")
+            raise ValidationError("not_euros")
         return Money(100 * int(found[1]) + int((found[2] or "0").ljust(2, "0")))
 
 
