@@ -108,15 +108,10 @@ class MandateSignature(Boundary):
     agrees = FlagField(required=True, error_messages={"required": "mandate_not_agreed"})
 
 
-class MandateRefused(Boundary):
-    refused_by = TextField(required=True, max_length=120)
-
-
 class MandateEnd(Boundary):
     """The first day on which the mandate holds no longer."""
 
     ended_on = DayField(required=True)
-    ended_by = TextField(required=True, max_length=120)
 
 
 #: The id of the search field in the layout.

@@ -25,7 +25,7 @@ from marketplace.web.sentences import sentence
 from merchants.access import merchant_member
 from merchants.models import Merchant
 from merchants.rules import vat_number_of
-from merchants.schemas import MandateEnd, MandateRefused, MandateSignature
+from merchants.schemas import MandateEnd, MandateSignature
 from merchants.sellers import SellerFile, get_seller
 from merchants.views.counter import blueprint
 
@@ -90,12 +90,9 @@ def decline_mandate(merchant_id: int) -> ResponseReturnValue:
     try:
         with hall.database.transaction() as session:
             seller = _own(session, merchant_id)
-            form = load_form(MandateRefused(), request.form)
             mandates.decline_mandate(
-                session, seller=seller.party, refused_on=local_day(now), refused_by=form["refused_by"], now=now
+                session, seller=seller.party, refused_on=local_day(now), refused_by=current_user.name, now=now
             )
-    except FormErrors as refused:
-        return _page(merchant_id, codes=refused.errors, typed=request.form)
     except mandates.MandateStands as refused:
         return _page(merchant_id, said=sentence(refused.code))
     flash(sentence("mandate_declined"))
@@ -113,7 +110,7 @@ def end_mandate(merchant_id: int) -> ResponseReturnValue:
             form = load_form(MandateEnd(), request.form)
             if form["ended_on"] <= today:
                 raise FormErrors({"ended_on": ["mandate_end_too_early"]}, request.form)
-            mandates.end_mandate(session, seller=seller.party, ended_on=form["ended_on"], ended_by=form["ended_by"])
+            mandates.end_mandate(session, seller=seller.party, ended_on=form["ended_on"], ended_by=current_user.name)
     except FormErrors as refused:
         return _page(merchant_id, codes=refused.errors, typed=request.form)
     except mandates.MandateInUse:

@@ -570,8 +570,9 @@ def _papers(crawl: Crawl, who: Visitor, slug: str) -> None:
         mandate = f"/boutique/factures/mandat/{session.scalars(select(Merchant.id).where(Merchant.key == slug)).one()}"
     crawl.visit(who, mandate, "mandate: unasked")
     crawl.refused(who, f"{mandate}/signer", {"legal_form": HOSTILE, "signed_by": ""}, "mandate: half signed")
-    crawl.refused(who, f"{mandate}/refuser", {"refused_by": LONG}, "mandate: declined by too long a name")
-    crawl.send(who, f"{mandate}/refuser", {"refused_by": "Rose Breuil"}, "mandate: declined")
+    crawl.refused(who, f"{mandate}/signer", {}, "mandate: not filled in")
+    crawl.refused(who, f"{mandate}/signer", {"signed_by": LONG, "legal_form": LONG}, "mandate: too long a name")
+    crawl.send(who, f"{mandate}/refuser", {}, "mandate: declined")
     seller, now = replace(CHEESE, key=f"merchant:{slug}"), crawl.town.clock.now()
     with crawl.town.hall.database.transaction() as session:
         receipt = issue_for_seller(session, key=f"r:{slug}", draft=sale(seller), issuer=ASSOCIATION, now=now)
@@ -585,8 +586,9 @@ def _papers(crawl: Crawl, who: Visitor, slug: str) -> None:
         fee = issue_own(session, key=f"c:{slug}", draft=own, now=now)
     crawl.visit(who, "/boutique/factures", "shop: papers")
     crawl.visit(who, mandate, "mandate: in force")
-    crawl.refused(who, f"{mandate}/terminer", {"ended_on": HOSTILE, "ended_by": "Rose"}, "mandate: no such day")
-    crawl.send(who, f"{mandate}/terminer", {"ended_on": "31/12/2030", "ended_by": "Rose"}, "mandate: ends")
+    for day, label in ((HOSTILE, "hostile"), (LONG, "too long"), ("", "empty")):
+        crawl.refused(who, f"{mandate}/terminer", {"ended_on": day}, f"mandate: {label} day")
+    crawl.send(who, f"{mandate}/terminer", {"ended_on": "31/12/2030"}, "mandate: ends")
     for issued, label in ((receipt, "receipt"), (invoice, "invoice"), (note, "credit note"), (fee, "commission")):
         crawl.visit(who, f"/documents/{issued.token}", f"paper: {label}")
 
