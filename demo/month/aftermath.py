@@ -6,10 +6,13 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
+from basket.by_hand import Wish, Wished, give_by_hand, last_refund_id
+from basket.models import Order, OrderLine, SubOrder
 from demo.month.agenda import Act, Agenda
 from demo.month.bank import Bank
 from demo.month.errands import Errand
 from demo.month.house import House
+from marketplace.money import ZERO, Money
 from marketplace.payments.models import MerchantAccount, Payment, Refund, Share
 from marketplace.payments.refunds import request_again
 from merchants.models import Merchant
@@ -18,6 +21,34 @@ ACTOR = "month:treasurer"
 #: A merchant whose account is closed for so long misses the hand-over of what was sold meanwhile.
 AWAY = timedelta(days=4)
 MAIL_AWAY = timedelta(hours=3)
+
+
+#: What a person gives back: why, who bears it, and of the first line how many hundredths; a gesture is of no line.
+BY_HAND = {
+    "complaint": ("complaint", "shared", 50),
+    "lighter weight": ("weight", "merchant", 10),
+    "withdrawal": ("withdrawal", "merchant", 100),
+    "gesture": ("complaint", "association", 0),
+}
+GESTURE = Money(1_50)
+
+
+def _wish(trouble: str, line: OrderLine) -> Wish:
+    reason, liable, percent = BY_HAND[trouble]
+    lines = {}
+    if percent == 100:
+        lines[line.id] = Wished(line.qty, None)
+    elif percent:
+        lines[line.id] = Wished(0, Money(max(1, line.total.cents * percent // 100)))
+    return Wish(
+        sub_order_id=line.sub_order_id if lines else None,
+        reason=reason,
+        liable=liable,
+        lines=lines,
+        delivery=ZERO,
+        gesture=ZERO if lines else GESTURE,
+        note="simulated",
+    )
 
 
 class Aftermath:
@@ -30,6 +61,8 @@ class Aftermath:
             self._after(timedelta(hours=26), lambda: self._fail_refund(errand))
         elif errand.trouble in ("chargeback lost", "chargeback won"):
             self._after(timedelta(hours=errand.draw.uniform(4, 90)), lambda: self._charge_back(errand))
+        elif errand.trouble in BY_HAND:
+            self._after(timedelta(hours=errand.draw.uniform(40, 60)), lambda: self._give_by_hand(errand))
         elif errand.trouble == "merchant away":
             self._after(timedelta(minutes=40), lambda: self._close_account(errand))
         elif errand.trouble == "mail server away":
@@ -76,6 +109,25 @@ class Aftermath:
             self._after(timedelta(hours=6), lambda: self._fail_refund(errand))
         else:
             self._bank.fail_refund(refund_id)
+
+    def _give_by_hand(self, errand: Errand) -> None:
+        """Somebody of the association gives back what the resident is right to ask for, once the order is over."""
+        with self._house.hall.database.transaction() as session:
+            order = session.scalars(select(Order).where(Order.code == errand.code)).one()
+            if order.state != "completed":
+                self._after(timedelta(hours=12), lambda: self._give_by_hand(errand))
+                return
+            line = session.scalars(
+                select(OrderLine).join(SubOrder).where(SubOrder.order_id == order.id).order_by(OrderLine.id).limit(1)
+            ).one()
+            give_by_hand(
+                session,
+                code=order.code,
+                seen_refund_id=last_refund_id(session, order.id),
+                wish=_wish(errand.trouble or "", line),
+                actor=ACTOR,
+                now=self._house.now,
+            )
 
     def _charge_back(self, errand: Errand) -> None:
         """All or half of what was paid; a dispute is won within the week."""

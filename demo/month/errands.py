@@ -45,6 +45,10 @@ TROUBLES: dict[str, int] = {
     "order cancelled": 3,
     "merchant away": 2,
     # The money afterwards.
+    "complaint": 3,
+    "lighter weight": 3,
+    "withdrawal": 3,
+    "gesture": 2,
     "too small to be shared": 2,
     "refund failed": 3,
     "chargeback lost": 3,
