@@ -93,7 +93,7 @@ RULES = (
     ),
     (
         "I08 what somebody paid by bank that the ledger does not know",
-        "SELECT s.id FROM payment_share s WHERE (s.made_up_at IS NOT NULL) <> EXISTS "
+        "SELECT s.id FROM payment_share s WHERE s.made_up_at IS NOT NULL AND NOT EXISTS "
         "(SELECT 1 FROM ledger_posting l WHERE l.key = 'made_up:' || s.id)",
     ),
     (
