@@ -46,26 +46,44 @@ def cancel_part(
     The same once more changes nothing: the answer is None then. NotFound for another shop's part, NotPossibleNow once
     it has left the shop (for the association: once the resident has it).
     """
-    query = select(SubOrder.order_id, Shop.slug).join(Shop, SubOrder.shop_id == Shop.id)
+    query = select(SubOrder.order_id).where(SubOrder.id == sub_order_id)
     if shop_ids is not None:
         query = query.where(SubOrder.shop_id.in_(shop_ids))
-    row = session.execute(query.where(SubOrder.id == sub_order_id)).one_or_none()
-    if row is None:
+    order_id = session.scalar(query)
+    if order_id is None:
         raise NotFound()
     # The order before its parts, as everywhere.
-    order = session.get_one(Order, row.order_id, with_for_update=True, populate_existing=True)
-    parts = {part.id: part for part in parts_of(session, order.id)}
-    part = parts[sub_order_id]
+    order = session.get_one(Order, order_id, with_for_update=True, populate_existing=True)
+    part = next(part for part in parts_of(session, order.id) if part.id == sub_order_id)
     if part.state == "cancelled" and order.payment_id is not None:
         return None
     if part.state not in (PAID if shop_ids is None else IN_SHOP):
         raise NotPossibleNow(state=part.state)
-    others = [other for other in parts.values() if other is not part and other.state != "cancelled"]
+    given = cancel_held(session, order, part, reason="cancelled", liable=liable, note=note, actor=actor, now=now)
+    if shop_ids is None:
+        publish(session, "sub_order.cancelled", sub_order_id=part.id)
+    return given
+
+
+def cancel_held(
+    session: Session,
+    order: Order,
+    part: SubOrder,
+    *,
+    reason: str,
+    liable: str = "merchant",
+    note: str = "",
+    actor: str,
+    now: datetime,
+) -> OrderRefund:
+    """The same for a part that the caller holds, with its order, and has found fit to be cancelled."""
+    parts = parts_of(session, order.id)
+    others = [other for other in parts if other is not part and other.state != "cancelled"]
     if order.mode == "delivery":
         bookings.drop_parcel(
             session,
             reference=order.code,
-            source=row.slug,
+            source=session.get_one(Shop, part.shop_id).slug,
             needs_age_check=_needs_age_check(session, others, order.placed_at),
         )
     undone = refunded_lines(session, part.id)
@@ -74,10 +92,10 @@ def cancel_part(
         session,
         order,
         part,
-        reason="cancelled",
+        reason=reason,
         liable=liable,
         returned=[one for one in rest if one.qty or one.amount],
-        delivery=_delivery_back(session, order, part, list(parts.values()), others),
+        delivery=delivery_share(session, order, part, parts, others),
         note=note,
         actor=actor,
         now=now,
@@ -86,8 +104,6 @@ def cancel_part(
     part_ended(session, order, part.party, actor, now)
     if order.state == "cancelled":
         order.ending = "refunded"
-    if shop_ids is None:
-        publish(session, "sub_order.cancelled", sub_order_id=part.id)
     return given
 
 
@@ -129,10 +145,10 @@ def give_share_back(session: Session, *, share_id: int, actor: str, now: datetim
             )
 
 
-def _delivery_back(
+def delivery_share(
     session: Session, order: Order, part: SubOrder, parts: list[SubOrder], others: list[SubOrder]
 ) -> Money:
-    """The part's share of the delivery fee, as far as the law lets it go back."""
+    """The part's share of the delivery fee, as far as the law lets it go back; `others` are those that stay bought."""
     day = local_day(order.placed_at)
     return delivery_back(
         order.delivery_fee,

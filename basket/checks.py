@@ -126,6 +126,24 @@ RULES = (
         "AND o.payment_id IS DISTINCT FROM p.id",
     ),
     (
+        "I10 more pieces withdrawn than bought",
+        "SELECT l.id FROM order_line l JOIN withdrawal_line w ON w.order_line_id = l.id "
+        "GROUP BY l.id HAVING sum(w.qty) > l.qty",
+    ),
+    (
+        "I10 a withdrawal has given back what it does not name",
+        "SELECT w.id FROM withdrawal w JOIN order_refund o ON o.id = w.order_refund_id "
+        "JOIN refunded_line r ON r.order_refund_id = o.id LEFT JOIN withdrawal_line n "
+        "ON n.withdrawal_id = w.id AND n.order_line_id = r.order_line_id "
+        "WHERE o.reason <> 'withdrawal' OR r.qty > coalesce(n.qty, 0)",
+    ),
+    (
+        # One that waits for goods names a part that has left its shop.
+        "I10 a withdrawal waits for goods that never left",
+        "SELECT w.id FROM withdrawal w JOIN sub_order s ON s.id = w.sub_order_id "
+        "WHERE w.state = 'waiting' AND s.state IN ('awaiting_payment', 'received', 'accepted', 'packed')",
+    ),
+    (
         "I10 more pieces refunded than bought",
         "SELECT l.id FROM order_line l JOIN refunded_line r ON r.order_line_id = l.id "
         "GROUP BY l.id HAVING sum(r.qty) > l.qty OR sum(r.amount) > l.unit_price * l.qty "

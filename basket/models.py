@@ -361,6 +361,52 @@ class RefundedLine(Base):
     contribution: Mapped[Money] = mapped_column(server_default=text("0"))
 
 
+class Withdrawal(Base):
+    """The resident renounces (part of) the contract with one merchant (domain W1-W9); what was declared never changes.
+
+    `waiting` for the goods, or for the proof that they were sent; `settled` once the money went back.
+    """
+
+    __tablename__ = "withdrawal"
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'settled')", name="state_known"),
+        CheckConstraint("basis IN ('not_handed_over', 'goods', 'sent')", name="basis_known"),
+        CheckConstraint("(state = 'settled') = (settled_at IS NOT NULL AND basis IS NOT NULL)", name="settled_once"),
+        Index("ix_withdrawal_waiting", "declared_at", postgresql_where=text("state = 'waiting'")),
+    )
+
+    id: Mapped[Id]
+    sub_order_id: Mapped[int] = mapped_column(ForeignKey("sub_order.id"), index=True)
+    #: Of the form: pressed twice, it declares once.
+    form_key: Mapped[Token]
+    #: As typed: the declaration's own name and address, which may be another than the order's.
+    name: Mapped[str]
+    email: Mapped[str]
+    declared_at: Mapped[datetime]
+    #: The last day on which the money may go back (W8).
+    refund_due_on: Mapped[date]
+    state: Mapped[Key]
+    #: Why it was settled: never handed over, the goods are back, or they were sent.
+    basis: Mapped[Key | None]
+    settled_at: Mapped[datetime | None]
+    settled_by: Mapped[str | None]
+    #: None while it waits, and where everything had gone back for another reason meanwhile.
+    order_refund_id: Mapped[int | None] = mapped_column(ForeignKey("order_refund.id"), unique=True)
+
+    lines: Mapped[list[WithdrawalLine]] = relationship(order_by="WithdrawalLine.order_line_id", lazy="raise")
+
+
+class WithdrawalLine(Base):
+    """Pieces that the resident does not want or returns."""
+
+    __tablename__ = "withdrawal_line"
+    __table_args__ = (CheckConstraint("qty > 0", name="qty_positive"),)
+
+    withdrawal_id: Mapped[int] = mapped_column(ForeignKey("withdrawal.id"), primary_key=True)
+    order_line_id: Mapped[int] = mapped_column(ForeignKey("order_line.id"), primary_key=True, index=True)
+    qty: Mapped[int] = mapped_column(SmallInteger)
+
+
 class OrderEvent(Base):
     """Who did what to an order, when; append-only (I16, I21)."""
 

@@ -7,6 +7,7 @@ from basket.documents.wiring import init_documents
 from basket.views import baskets, checkout, dac7, fulfilment, order_money, orders, plan, reservations, statements
 from basket.views.delivery_terms import init_delivery_terms
 from basket.views.visitor import basket_count
+from basket.views.withdrawals import init_withdrawals
 from marketplace.selfcheck import register_check
 from marketplace.web.api import register
 from marketplace.web.site import add_staff_area
@@ -25,6 +26,7 @@ def init(app: Flask) -> None:
     app.register_blueprint(dac7.blueprint)
     app.register_blueprint(reservations.blueprint)
     init_delivery_terms(app)
+    init_withdrawals(app)
     app.register_blueprint(order_money.blueprint)
     register(app, api.blueprint)
     register(app, reservation_api.blueprint)

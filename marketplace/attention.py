@@ -5,11 +5,11 @@ Jobs that gave up, letters that nobody takes, money that fits no order, shares t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import Blueprint, Flask, flash, redirect, render_template, url_for
+from flask import Blueprint, Flask, current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import ColumnElement, select, text
@@ -61,7 +61,17 @@ class Trouble:
     share_id: int | None = None
 
 
-def troubles(session: Session, now: datetime) -> Sequence[Trouble]:
+#: What the packages above know of: each is asked for its own, and shows it under the kinds that it names.
+Source = Callable[[Session, datetime], Sequence[Trouble]]
+SOURCES = "trouble_sources"
+
+
+def add_troubles(app: Flask, source: Source) -> None:
+    """The list also shows what `source` finds."""
+    app.extensions.setdefault(SOURCES, []).append(source)
+
+
+def troubles(session: Session, now: datetime, sources: Sequence[Source] = ()) -> Sequence[Trouble]:
     """Everything that waits for a person, money first."""
     found = [
         Trouble(
@@ -90,6 +100,8 @@ def troubles(session: Session, now: datetime) -> Sequence[Trouble]:
         .limit(MOST)
     )
     found += [_waiting_share(share, reference, paid_at, now) for share, reference, paid_at in shares]
+    for source in sources:
+        found += source(session, now)
     found += [
         Trouble("letter", letter.key, letter.failed_reason or "", letter.asked_at)
         for letter in session.scalars(
@@ -131,7 +143,7 @@ def _staff() -> bool:
 def home() -> ResponseReturnValue:
     hall = the_hall()
     with hall.database.reading() as session:
-        found = troubles(session, hall.clock.now())
+        found = troubles(session, hall.clock.now(), current_app.extensions.get(SOURCES, ()))
     return render_template("marketplace/attention.html", troubles=found)
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from basket import orders, queries, reservation_queries
+from basket import orders, queries, reservation_queries, withdrawal_queries
 from basket.following import look_up
 from basket.schemas import FindOrder
 from marketplace.errors import GatewayError
@@ -30,14 +30,19 @@ blueprint.after_request(keep_nothing)
 def show(code: str, token: str) -> ResponseReturnValue:
     hall = the_hall()
     order = look_up(hall, code=code, token=token)
+    now = hall.clock.now()
     with hall.database.glance() as session:
         documents = documents_about(session, reference=order.code)
+        contracts = withdrawal_queries.contracts_of(session, order.id, now)
+        withdrawals = withdrawal_queries.withdrawals_of(session, order.id)
     return render_template(
         "basket/order.html",
         order=order,
         documents=documents,
+        contracts=contracts,
+        withdrawals=withdrawals,
         is_back="retour" in request.args,
-        now=hall.clock.now(),
+        now=now,
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from basket import orders, reservations
 from basket.documents.models import CommissionPart, CommissionRun
 from basket.handlers import let_unpaid_orders_lapse
-from basket.models import Order, Reservation
+from basket.models import Order, OrderLine, Reservation, SubOrder
 from marketplace.clock import local_day
 from marketplace.delivery.models import Booking, Round, Slot
 from marketplace.invoices.issuing import credit, issue_for_seller, issue_own
@@ -492,6 +492,7 @@ def staff(crawl: Crawl) -> None:
     _shop_packs(crawl, shop)
     _coordinator_plans(crawl, round_id)
     _courier_rides(crawl)
+    _withdrawals(crawl)
     coordinator = next(who for who in crawl.visitors if who.name == "a coordinator")
     crawl.visit(coordinator, f"/tournees/{round_id}", "round: rides")
     crawl.visit(coordinator, "/encaissements", "who can be paid")
@@ -732,6 +733,43 @@ def _commission_runs(crawl: Crawl, treasurer: Visitor) -> None:
             session.add(part)
     crawl.visit(treasurer, "/tresorerie/commissions", "commission: a month under way")
     crawl.visit(treasurer, "/tresorerie/commissions/2020-01", "commission: one month")
+
+
+def _withdrawals(crawl: Crawl) -> None:
+    """The withdrawal function: what it asks, refuses and confirms, its receipt; and the shop with its goods back."""
+    town = crawl.town
+    with town.hall.database.reading() as session:
+        row = session.execute(
+            select(Order.code, Order.token, SubOrder.id, Shop.slug, OrderLine.id)
+            .join(SubOrder, SubOrder.order_id == Order.id)
+            .join(Shop, SubOrder.shop_id == Shop.id)
+            .join(OrderLine, OrderLine.sub_order_id == SubOrder.id)
+            .where(SubOrder.state == "delivered", OrderLine.kind.in_(("livre-neuf", "livre-occasion", "maison")))
+            .order_by(Order.id)
+        ).first()
+    assert row is not None, "somebody has bought what may be renounced"
+    code, token, part_id, slug, line_id = row
+    who = crawl.visitor("somebody who changes their mind")
+    page = f"/commande/{code}/{token}"
+    url = f"{page}/renoncer/{part_id}"
+    crawl.visit(who, page, "order: may be renounced")
+    crawl.visit(who, url, "withdrawal: form")
+    crawl.refused(who, url, {}, "withdrawal: empty")
+    form: dict[str, str | list[str]] = {"form_key": "once", "name": "Jeanne Martin", "email": "jeanne@example.org"}
+    crawl.refused(who, url, form | dict.fromkeys(("name", "email", f"qty-{line_id}"), HOSTILE), "withdrawal: hostile")
+    crawl.refused(who, url, form | {"name": LONG * 2}, "withdrawal: too long")
+    crawl.refused(who, url, form | {f"qty-{line_id}": "99"}, "withdrawal: too many")
+    crawl.send(who, url, form | {f"qty-{line_id}": "1", "step": "look"}, "withdrawal: confirm")
+    crawl.send(who, url, form | {f"qty-{line_id}": "1", "step": "do"}, "withdrawal: receipt")
+    crawl.visit(who, page, "order: renounced")
+    crawl.visit(who, url, "withdrawal: nothing left")
+    keeper = sign_in(crawl, "a merchant who gets something back", f"{slug}@example.org")
+    returns = crawl.visit(keeper, "/boutique/retours", "shop: a return")
+    action = returns.tree.css_first("form[action^='/boutique/retours/']").attributes["action"] or ""
+    crawl.refused(keeper, action, {}, "shop: return, nothing said")
+    crawl.refused(keeper, action, {"basis": HOSTILE}, "shop: return, hostile")
+    crawl.send(keeper, action, {"basis": "goods"}, "shop: returned")
+    crawl.visit(who, page, "order: renounced and given back")
 
 
 def _order_money(crawl: Crawl, who: Visitor) -> None:

@@ -139,6 +139,25 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "I17 a parcel travels for a part that was cancelled": (
         "UPDATE sub_order s SET state = 'cancelled' FROM orders o WHERE o.id = s.order_id AND o.payment_id IS NOT NULL",
     ),
+    "I10 more pieces withdrawn than bought": (
+        "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state)"
+        " SELECT min(id), 'k', 'x', 'x', now(), now(), 'waiting' FROM sub_order",
+        "INSERT INTO withdrawal_line SELECT w.id, l.id, l.qty + 1 FROM withdrawal w JOIN order_line l"
+        " USING (sub_order_id)",
+    ),
+    "I10 a withdrawal waits for goods that never left": (
+        "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state)"
+        " SELECT min(id), 'k', 'x', 'x', now(), now(), 'waiting' FROM sub_order WHERE state = 'received'",
+    ),
+    "I10 a withdrawal has given back what it does not name": (
+        "INSERT INTO order_refund (order_id, sub_order_id, reason, liable, at, actor)"
+        " SELECT order_id, min(id), 'withdrawal', 'merchant', now(), 'test' FROM sub_order GROUP BY 1 LIMIT 1",
+        "INSERT INTO refunded_line (order_refund_id, order_line_id, qty, amount, commission)"
+        " SELECT o.id, l.id, 1, 0, 0 FROM order_refund o JOIN order_line l USING (sub_order_id)",
+        "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state, basis,"
+        " settled_at, order_refund_id) SELECT sub_order_id, 'k', 'x', 'x', now(), now(), 'settled', 'goods', now(), id"
+        " FROM order_refund",
+    ),
     "I10 the parts of a refund do not sum to it": (
         "INSERT INTO refund_part (refund_id, party, kind, amount, is_reversal)"
         " SELECT id, 'association', 'gesture', amount - 1, false FROM refund",

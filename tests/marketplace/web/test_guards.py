@@ -18,9 +18,9 @@ from sqlalchemy import select, text
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from basket import orders
+from basket import orders, withdrawing
 from basket.documents.models import CommissionRun
-from basket.models import Basket, Checkout, SubOrder
+from basket.models import Basket, Checkout, OrderLine, SubOrder, Withdrawal
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.people import grant_role, open_account
 from marketplace.app import create_app
@@ -61,9 +61,11 @@ DOORS = {
         reservations.cancel reservations.cancel_form reservations.form reservations.show reservations.submit
         pages.accessibility pages.help pages.legal pages.privacy pages.ranking pages.terms pages.withdrawal
         payments.notice plan.move plan.show static tracking.show
+        withdrawals.declare withdrawals.form withdrawals.receipt
     """,
     "signed_in": "accounts.home accounts.sign_out",
     "merchant_member": """
+        merchant.goods_back merchant.returns
         merchant.documents merchant.mandate merchant.sign_mandate merchant.decline_mandate merchant.end_mandate
         merchant.connect_account merchant.connection_return merchant.leave merchant.leave_form merchant.look_again
         merchant.payouts
@@ -167,6 +169,14 @@ FORMS: dict[str, dict[str, str]] = {
     "attention.refund_again": {},
     "merchant.do_cancel": {},
     "merchant.report_lack": {"available-1": "1"},
+    "merchant.goods_back": {"basis": "goods"},
+    "withdrawals.declare": {
+        "step": "look",
+        "form_key": "k" * 20,
+        "name": "Jeanne Martin",
+        "email": "jeanne@example.org",
+        "qty-1": "1",
+    },
     "merchant.reservation_act": {"event": "ready", "collection_code": "", "is_adult": ""},
     "merchant.reservation_cancel": {"reason": "missing"},
     "treasury.make_up": {},
@@ -286,6 +296,7 @@ class People:
                 "sub_order_id": session.scalars(select(SubOrder.id).where(SubOrder.shop_id == shop_id)).one(),
                 "period": "2026-11",
                 "payment_id": placed.payment_id,
+                "withdrawal_id": session.scalars(select(Withdrawal.id)).one(),
                 "variant_id": town.variant("L1"),
                 "line_id": line_id,
                 "basket_id": self.basket_token,
@@ -373,7 +384,27 @@ def people(app: Flask, hall: Hall, town: Town, sandbox: Sandbox) -> People:
     payments.settle(hall, placed.payment_id)
     with hall.database.transaction() as session:
         orders.take_payment(session, payment_id=placed.payment_id, clock=hall.clock)
+    _renounce(hall, placed)
     return People(app, hall, town, placed)
+
+
+def _renounce(hall: Hall, placed: orders.PlacedOrder) -> None:
+    """The wine is not wanted any more."""
+    with hall.database.transaction() as session:
+        part_id, line_id = session.execute(
+            select(SubOrder.id, OrderLine.id).join(OrderLine).where(SubOrder.party == "merchant:cave")
+        ).one()
+        withdrawing.declare(
+            session,
+            code=placed.code,
+            token=placed.token,
+            sub_order_id=part_id,
+            pieces={line_id: 1},
+            name="Jeanne",
+            email="jeanne@example.org",
+            form_key=new_token(),
+            now=hall.clock.now(),
+        )
 
 
 def _rules(app: Flask, *methods: str) -> Iterator[Rule]:

@@ -1,0 +1,31 @@
+"""The letters about a withdrawal: the durable receipt (domain W6), and word to those who wait for the goods."""
+
+from __future__ import annotations
+
+from basket.withdrawal_queries import WithdrawalRow
+from marketplace.mail import Letter, compose
+
+
+def receipt(row: WithdrawalRow, *, site_url: str) -> Letter:
+    """What was declared, when, to whom, and what happens next."""
+    return compose(
+        "basket/mail/withdrawal_receipt",
+        key=f"withdrawal:{row.code}:{row.id}",
+        to=row.email,
+        language=row.language,
+        site_url=site_url,
+        row=row,
+    )
+
+
+def notice(row: WithdrawalRow, *, to: str, for_shop: bool, site_url: str) -> Letter:
+    """The merchant and the association learn of it: what comes back, and until when the money must."""
+    return compose(
+        "basket/mail/withdrawal_notice",
+        key=f"withdrawal_notice:{row.code}:{row.id}:{'shop' if for_shop else 'association'}",
+        to=to,
+        language="fr",
+        site_url=site_url,
+        row=row,
+        for_shop=for_shop,
+    )

@@ -1,0 +1,226 @@
+"""What pages and letters show of withdrawals: what may still be renounced, what was, and what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from basket.models import Order, OrderLine, OrderRefund, RefundedLine, SubOrder, Withdrawal, WithdrawalLine
+from basket.rules import initials
+from basket.withdrawal_rules import WAITS, is_in_time, last_day, return_due_on
+from basket.withdrawing import left_to_withdraw, received_at
+from marketplace.attention import Trouble
+from marketplace.clock import local_day
+from marketplace.errors import NotFound
+from marketplace.ids import is_token
+from marketplace.money import ZERO, Money
+from merchants.kinds import get_kind
+from merchants.models import Merchant, Shop
+
+#: More returns than that at once no counter has.
+MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ContractLine:
+    """`is_if_sealed`: only while it has not been opened (domain W4)."""
+
+    id: int
+    name: str
+    label: str
+    left_qty: int
+    is_if_sealed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What of a shop's part may be renounced now; no line once the time has ended. `last_on`: None before receipt."""
+
+    sub_order_id: int
+    lines: tuple[ContractLine, ...]
+    last_on: date | None
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawnLine:
+    name: str
+    label: str
+    qty: int
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalRow:
+    """A declaration as it was made, and what became of it. `amount` is the price of the pieces; `given_back` what has
+    gone back for it, delivery included."""
+
+    id: int
+    code: str
+    token: str
+    sub_order_id: int
+    shop_name: str
+    shop_awning: int
+    shop_address: str
+    shop_email: str
+    seller_name: str
+    seller_address: str
+    recipient: str
+    language: str
+    name: str
+    email: str
+    declared_at: datetime
+    return_due_on: date
+    refund_due_on: date
+    state: str
+    basis: str | None
+    settled_at: datetime | None
+    lines: tuple[WithdrawnLine, ...]
+    given_back: Money
+
+    @property
+    def amount(self) -> Money:
+        return Money.total([line.amount for line in self.lines])
+
+
+def contracts_of(session: Session, order_id: int, now: datetime) -> dict[int, Contract]:
+    """What of a paid order may be renounced, by part; parts of which nothing ever may are not among them."""
+    order = session.get_one(Order, order_id)
+    if order.payment_id is None:
+        return {}
+    bought_on = local_day(order.placed_at)
+    contracts = {}
+    for part in session.scalars(select(SubOrder).where(SubOrder.order_id == order_id)).all():
+        left = left_to_withdraw(session, part, order.placed_at)
+        if not left:
+            continue
+        got_at = received_at(session, part.id)
+        in_time = is_in_time(got_at, now)
+        lines = session.scalars(select(OrderLine).where(OrderLine.id.in_(left)).order_by(OrderLine.position)).all()
+        contracts[part.id] = Contract(
+            sub_order_id=part.id,
+            lines=tuple(
+                ContractLine(
+                    line.id,
+                    line.name,
+                    line.label,
+                    left[line.id],
+                    get_kind(line.kind, bought_on).withdrawal == "unless_unsealed",
+                )
+                for line in lines
+                if in_time
+            ),
+            last_on=last_day(local_day(got_at)) if got_at is not None else None,
+            is_over=not in_time,
+        )
+    return contracts
+
+
+def withdrawals_of(session: Session, order_id: int) -> tuple[WithdrawalRow, ...]:
+    """Everything that was renounced of an order, the newest first."""
+    return _rows(session, _select().where(Order.id == order_id).order_by(Withdrawal.id.desc()))
+
+
+def get_withdrawal(session: Session, withdrawal_id: int) -> WithdrawalRow:
+    (row,) = _rows(session, _select().where(Withdrawal.id == withdrawal_id)) or (None,)
+    if row is None:
+        raise NotFound()
+    return row
+
+
+def get_receipt(session: Session, *, code: str, token: str, withdrawal_id: int) -> WithdrawalRow:
+    """The declaration that an order's link opens; NotFound for any other."""
+    if not (is_token(code) and is_token(token)):
+        raise NotFound()
+    rows = _rows(
+        session, _select().where(Order.code == code, Order.token == token).order_by(Withdrawal.id.desc()).limit(MOST)
+    )
+    row = next((row for row in rows if row.id == withdrawal_id), None)
+    if row is None:
+        raise NotFound()
+    return row
+
+
+def returns_to(session: Session, shop_ids: frozenset[int]) -> tuple[WithdrawalRow, ...]:
+    """What these shops wait for, the most urgent first; then the last ones that are settled."""
+    mine = _select().where(SubOrder.shop_id.in_(shop_ids))
+    waiting = mine.where(Withdrawal.state == "waiting").order_by(Withdrawal.declared_at, Withdrawal.id).limit(MOST)
+    settled = mine.where(Withdrawal.state == "settled").order_by(Withdrawal.settled_at.desc()).limit(10)
+    return (*_rows(session, waiting), *_rows(session, settled))
+
+
+def late_withdrawals(session: Session, now: datetime) -> Sequence[Trouble]:
+    """Those whose money must go back within days: a person looks (W8, W10)."""
+    rows = _rows(
+        session,
+        _select()
+        .where(Withdrawal.state == "waiting", Withdrawal.declared_at < now - WAITS)
+        .order_by(Withdrawal.declared_at)
+        .limit(MOST),
+    )
+    return [
+        Trouble("withdrawal", f"{row.code} {row.shop_name}", "withdrawal_waits", row.declared_at, row.amount)
+        for row in rows
+    ]
+
+
+def _select() -> Select[Withdrawal, SubOrder, Order, Shop, str]:
+    return (
+        select(Withdrawal, SubOrder, Order, Shop, Merchant.email)
+        .join(SubOrder, Withdrawal.sub_order_id == SubOrder.id)
+        .join(Order, SubOrder.order_id == Order.id)
+        .join(Shop, SubOrder.shop_id == Shop.id)
+        .join(Merchant, Shop.merchant_id == Merchant.id)
+    )
+
+
+def _rows(session: Session, query: Select[Withdrawal, SubOrder, Order, Shop, str]) -> tuple[WithdrawalRow, ...]:
+    found = session.execute(query).all()
+    lines: dict[int, list[WithdrawnLine]] = {}
+    for withdrawn, line in session.execute(
+        select(WithdrawalLine, OrderLine)
+        .join(OrderLine, WithdrawalLine.order_line_id == OrderLine.id)
+        .where(WithdrawalLine.withdrawal_id.in_([withdrawal.id for withdrawal, *_ in found]))
+        .order_by(OrderLine.position)
+    ):
+        lines.setdefault(withdrawn.withdrawal_id, []).append(
+            WithdrawnLine(line.name, line.label, withdrawn.qty, line.unit_price * withdrawn.qty)
+        )
+    refund_ids = [withdrawal.order_refund_id for withdrawal, *_ in found if withdrawal.order_refund_id is not None]
+    given: dict[int, Money] = {
+        refund.id: refund.delivery + refund.gesture
+        for refund in session.scalars(select(OrderRefund).where(OrderRefund.id.in_(refund_ids)))
+    }
+    for refunded in session.scalars(select(RefundedLine).where(RefundedLine.order_refund_id.in_(refund_ids))):
+        given[refunded.order_refund_id] += refunded.amount
+    return tuple(
+        WithdrawalRow(
+            id=withdrawal.id,
+            code=order.code,
+            token=order.token,
+            sub_order_id=part.id,
+            shop_name=part.shop_name,
+            shop_awning=part.shop_awning,
+            shop_address=f"{shop.street}, {shop.postcode} {shop.city}",
+            shop_email=email,
+            seller_name=part.seller_name,
+            seller_address=part.seller_address,
+            recipient=initials(order.name),
+            language=order.language,
+            name=withdrawal.name,
+            email=withdrawal.email,
+            declared_at=withdrawal.declared_at,
+            return_due_on=return_due_on(local_day(withdrawal.declared_at)),
+            refund_due_on=withdrawal.refund_due_on,
+            state=withdrawal.state,
+            basis=withdrawal.basis,
+            settled_at=withdrawal.settled_at,
+            lines=tuple(lines.get(withdrawal.id, ())),
+            given_back=given.get(withdrawal.order_refund_id, ZERO) if withdrawal.order_refund_id else ZERO,
+        )
+        for withdrawal, part, order, shop, email in found
+    )

@@ -1,0 +1,311 @@
+"""The resident renounces a contract on the order's page: in time, in two steps, with a receipt; the money goes back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from basket import orders, withdrawal_rules, withdrawing
+from basket.models import Order, OrderLine, OrderRefund, SubOrder, Withdrawal
+from basket.withdrawal_queries import contracts_of, late_withdrawals
+from marketplace.clock import FixedClock
+from marketplace.errors import FieldError, NotFound
+from marketplace.hall import Hall
+from marketplace.ids import new_token
+from marketplace.mail import Mailer
+from marketplace.money import Money
+from marketplace.payments.models import Refund, RefundPart
+from tests.basket.counter import Browser, Keeper, Paid, part_of
+from tests.sandbox_server import Sandbox, running_sandbox
+from tests.smtp_server import html_of, running_mail_server, text_of
+from tests.walk import register_merchants, work
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """One sandbox for all tests here."""
+    with running_sandbox() as sandbox:
+        register_merchants(sandbox)
+        yield sandbox
+
+
+def _line(hall: Hall, part: SubOrder, reference: str) -> int:
+    with hall.database.reading() as session:
+        query = select(OrderLine.id).where(OrderLine.sub_order_id == part.id, OrderLine.reference == reference)
+        return session.scalars(query).one()
+
+
+def _bring(hall: Hall, placed: orders.PlacedOrder, *slugs: str) -> None:
+    """The round brings it home."""
+    with hall.database.transaction() as session:
+        now = hall.clock.now()
+        orders.mark_travelling(session, code=placed.code, shop_slugs=frozenset(slugs), actor="courier", now=now)
+        orders.mark_delivered(session, code=placed.code, actor="courier", now=now)
+    work(hall)
+
+
+def _declare(
+    hall: Hall, placed: orders.PlacedOrder, part: SubOrder, pieces: dict[int, int], key: str | None = None
+) -> int:
+    with hall.database.transaction() as session:
+        return withdrawing.declare(
+            session,
+            code=placed.code,
+            token=placed.token,
+            sub_order_id=part.id,
+            pieces=pieces,
+            name="Jeanne Martin",
+            email="jeanne@example.org",
+            form_key=key or new_token(),
+            now=hall.clock.now(),
+        ).id
+
+
+def _settle(hall: Hall, withdrawal_id: int, part: SubOrder) -> bool:
+    with hall.database.transaction() as session:
+        return withdrawing.settle(
+            session,
+            withdrawal_id=withdrawal_id,
+            shop_ids=frozenset({part.shop_id}),
+            basis="goods",
+            actor="member:1",
+            now=hall.clock.now(),
+        )
+
+
+def _refunds(hall: Hall) -> list[Money]:
+    with hall.database.reading() as session:
+        return list(session.scalars(select(Refund.amount).order_by(Refund.id)))
+
+
+# --- The time that the law gives -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("received", "last"),
+    [
+        (date(2026, 11, 20), date(2026, 12, 4)),
+        (date(2026, 11, 21), date(2026, 12, 7)),
+        (date(2026, 12, 11), date(2026, 12, 28)),
+        (date(2026, 12, 18), date(2027, 1, 4)),
+    ],
+)
+def test_the_last_day_is_a_working_day(received: date, last: date) -> None:
+    """The four computed cases of domain W1."""
+    assert withdrawal_rules.last_day(received) == last
+
+
+def test_received_on_a_saturday_two_weeks_end_on_monday_at_midnight(
+    hall: Hall, paid: Paid, clock: FixedClock, client: FlaskClient
+) -> None:
+    """TEST-4 of domain 9c: received Saturday 2026-11-21, declared Monday 2026-12-07 at 23:58, or four minutes later."""
+    clock.at = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+    placed = paid(["C1", "C1"])
+    part = part_of(hall, placed, "cave")
+    line = _line(hall, part, "C1")
+    _bring(hall, placed, "cave")
+    page = f"/commande/{placed.code}/{placed.token}"
+    clock.at = datetime(2026, 12, 7, 22, 58, tzinfo=UTC)
+    assert "Renoncer au contrat ici" in client.get(page).text
+    with hall.database.reading() as session:
+        withdrawal = session.get_one(Withdrawal, _declare(hall, placed, part, {line: 1}))
+        assert (withdrawal.state, withdrawal.refund_due_on) == ("waiting", date(2026, 12, 21))
+    clock.at = datetime(2026, 12, 7, 23, 2, tzinfo=UTC)
+    assert "Renoncer au contrat ici" not in client.get(page).text
+    with pytest.raises(withdrawing.TooLateToWithdraw):
+        _declare(hall, placed, part, {line: 1})
+    answer = client.get(f"{page}/renoncer/{part.id}")
+    assert "Le délai pour renoncer s’est terminé le lundi 7 décembre." in answer.text
+    assert 'name="form_key"' not in answer.text
+    late = Browser(client).post(
+        f"{page}/renoncer/{part.id}",
+        step="do",
+        name="Jeanne",
+        email="jeanne@example.org",
+        form_key=new_token(),
+        **{f"qty-{line}": "1"},
+    )
+    assert late.status_code == 409 and "s’est terminé le lundi 7 décembre" in late.text
+
+
+# --- What goes back, and when ----------------------------------------------------------------------------------
+
+
+def test_what_never_left_its_shop_goes_back_at_once(hall: Hall, paid: Paid) -> None:
+    """Wine of 12.00 beside cheese of 9.96: its share of 4.50 is 2.46, as for a part that is cancelled."""
+    placed = paid(["F1", "C1"])
+    part = part_of(hall, placed, "cave")
+    withdrawal_id = _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
+    assert _refunds(hall) == [Money(1446)]
+    with hall.database.reading() as session:
+        assert session.get_one(SubOrder, part.id).state == "cancelled"
+        assert session.get_one(Withdrawal, withdrawal_id).basis == "not_handed_over"
+        assert session.scalars(select(OrderRefund.reason)).one() == "withdrawal"
+        assert session.get_one(Order, placed.order_id).state == "confirmed"
+    assert not _settle(hall, withdrawal_id, part)
+
+
+def test_some_pieces_go_back_without_the_delivery_and_the_last_ones_with_it(hall: Hall, paid: Paid) -> None:
+    """Two books of 18.00 and wine: 18.00 first; 18.00 and 4.50 x 36 / 48 = 3.38 with the second."""
+    placed = paid(["L1", "L1", "C1"])
+    part = part_of(hall, placed, "librairie")
+    line = _line(hall, part, "L1")
+    _declare(hall, placed, part, {line: 1})
+    assert _refunds(hall) == [Money(1800)]
+    with hall.database.reading() as session:
+        assert session.get_one(SubOrder, part.id).state == "received"
+    _declare(hall, placed, part, {line: 1})
+    assert _refunds(hall) == [Money(1800), Money(2138)]
+
+
+def test_after_the_delivery_the_money_waits_for_the_goods(hall: Hall, paid: Paid) -> None:
+    """The last contract that is renounced takes the rest of the fee with it; the merchant gives its routed share."""
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    _bring(hall, placed, "cave")
+    withdrawal_id = _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
+    assert _refunds(hall) == []
+    with pytest.raises(NotFound), hall.database.transaction() as session:
+        withdrawing.settle(
+            session,
+            withdrawal_id=withdrawal_id,
+            shop_ids=frozenset({part.shop_id + 1}),
+            basis="goods",
+            actor="member:1",
+            now=hall.clock.now(),
+        )
+    assert [_settle(hall, withdrawal_id, part) for _ in range(2)] == [True, False]
+    work(hall)
+    with hall.database.reading() as session:
+        parts = session.execute(select(RefundPart.kind, RefundPart.amount, RefundPart.is_reversal))
+        assert {row.kind: (row.amount.cents, row.is_reversal) for row in parts} == {
+            "goods": (1104, True),
+            "commission": (96, False),
+            "delivery": (450, False),
+        }
+
+
+def test_the_law_excludes_cheese_and_keeps_the_delivery_of_what_is_kept(hall: Hall, paid: Paid) -> None:
+    placed = paid(["F1", "F2"])
+    part = part_of(hall, placed, "fromagerie")
+    cheese, jam = _line(hall, part, "F1"), _line(hall, part, "F2")
+    with hall.database.reading() as session:
+        (contract,) = contracts_of(session, placed.order_id, hall.clock.now()).values()
+        assert [line.id for line in contract.lines] == [jam]
+    with pytest.raises(FieldError):
+        _declare(hall, placed, part, {cheese: 1})
+    _declare(hall, placed, part, {jam: 1})
+    assert _refunds(hall) == [Money(500)]
+
+
+def test_the_same_form_declares_once_and_nothing_is_declared_twice(hall: Hall, paid: Paid) -> None:
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    line = _line(hall, part, "C1")
+    _bring(hall, placed, "cave")
+    key = new_token()
+    assert _declare(hall, placed, part, {line: 1}, key) == _declare(hall, placed, part, {line: 1}, key)
+    with pytest.raises(FieldError) as refused:
+        _declare(hall, placed, part, {line: 1})
+    assert (refused.value.field, refused.value.code) == (f"qty-{line}", "more_pieces_than_left")
+    with pytest.raises(FieldError):
+        _declare(hall, placed, part, {})
+    with pytest.raises(NotFound), hall.database.transaction() as session:
+        withdrawing.declare(
+            session,
+            code=placed.code,
+            token=new_token(),
+            sub_order_id=part.id,
+            pieces={line: 1},
+            name="x",
+            email="x@example.org",
+            form_key=new_token(),
+            now=hall.clock.now(),
+        )
+
+
+def test_one_that_waits_for_ten_days_is_seen_by_a_person(hall: Hall, paid: Paid, clock: FixedClock) -> None:
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    _bring(hall, placed, "cave")
+    _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
+    for days, found in ((9, []), (2, [(f"{placed.code} Cave du Minage", Money(1200))])):
+        clock.advance(timedelta(days=days))
+        with hall.database.reading() as session:
+            assert [(t.what, t.amount) for t in late_withdrawals(session, clock.now())] == found
+
+
+# --- The pages and the letters ---------------------------------------------------------------------------------
+
+
+def test_two_steps_a_timed_receipt_and_word_to_the_shop(
+    hall: Hall, paid: Paid, keeper: Keeper, client: FlaskClient
+) -> None:
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    line = _line(hall, part, "C1")
+    _bring(hall, placed, "cave")
+    page = f"/commande/{placed.code}/{placed.token}"
+    url = f"{page}/renoncer/{part.id}"
+    assert f'href="{url}"' in client.get(page).text
+    browser = Browser(client)
+    form = {"name": "Jeanne M.", "email": "moi@example.org", "form_key": new_token(), f"qty-{line}": "1"}
+    look = browser.post(url, step="look", **form)
+    assert look.status_code == 200 and "Confirmer la rétractation</span></button>" in look.text
+    with hall.database.reading() as session:
+        assert session.scalars(select(Withdrawal)).all() == []
+    for _ in range(2):
+        done = browser.post(url, step="do", **form)
+        assert done.status_code == 303
+    receipt = client.get(done.location or "").text.replace("\xa0", " ")
+    assert "mardi 24 novembre 2026 à 10 h" in receipt
+    assert "au plus tard le mardi 8 décembre" in receipt
+    with running_mail_server() as post:
+        mailer = Mailer(host="127.0.0.1", port=post.port, sender=hall.settings.mail_from)
+        work(replace(hall, mailer=mailer))
+        (letter,) = post.to("moi@example.org")
+        for body in (text_of(letter), html_of(letter)):
+            for said in ("Le mardi 24 novembre 2026 à 10 h, vous avez renoncé", "1 × Rouge des coteaux", "12,00 €"):
+                assert said in re.sub(r"\s+", " ", body), said
+        (to_shop,) = [one for one in post.to("cave@example.org") if "renonce" in one["Subject"]]
+        assert "/boutique/retours" in text_of(to_shop)
+        (to_staff,) = post.to(hall.settings.site_email)
+        assert f"/tresorerie/commandes/{placed.code}" in text_of(to_staff)
+    cellar = keeper("cave")
+    shown = cellar.get("/boutique/retours").text
+    assert "L’argent doit repartir au plus tard le mardi 8 décembre." in shown
+    with hall.database.reading() as session:
+        withdrawal_id = session.scalars(select(Withdrawal.id)).one()
+    assert keeper("librairie").post(f"/boutique/retours/{withdrawal_id}", basis="goods").status_code == 404
+    assert cellar.post(f"/boutique/retours/{withdrawal_id}").status_code == 422
+    for said in ("l’argent repart vers le client", "déjà remboursé"):
+        assert cellar.post(f"/boutique/retours/{withdrawal_id}", basis="goods").location == "/boutique/retours"
+        assert said in cellar.get("/boutique/retours").text
+    assert _refunds(hall) == [Money(1650)]
+    assert "argent rendu" in client.get(page).text
+
+
+def test_a_refused_declaration_says_where(hall: Hall, paid: Paid, client: FlaskClient) -> None:
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    line = _line(hall, part, "C1")
+    url = f"/commande/{placed.code}/{placed.token}/renoncer/{part.id}"
+    good = {"name": "Jeanne M.", "email": "moi@example.org", "form_key": new_token(), f"qty-{line}": "1"}
+    for form, said in (
+        ({f"qty-{line}": ""}, "Écrivez combien de pièces"),
+        ({f"qty-{line}": "2"}, "Écrivez au plus 1 pièce"),
+        ({"qty-999999": "1"}, "c’est ce qui reste"),
+        ({"email": "moi"}, "Écrivez une adresse de courriel complète"),
+        ({"form_key": ""}, "Cette page était ouverte depuis trop longtemps"),
+    ):
+        answer = Browser(client).post(url, step="do", **{**good, **form})
+        assert answer.status_code == 422, form
+        assert said in answer.text.replace("\xa0", " "), form
+    assert client.get(url.replace(placed.token, new_token())).status_code == 404
+    assert _refunds(hall) == []
