@@ -126,6 +126,12 @@ RULES = (
         "AND o.payment_id IS DISTINCT FROM p.id",
     ),
     (
+        "I10 a weighing names a refund that has nothing of its line",
+        "SELECT w.id FROM weighing w WHERE w.order_refund_id IS NOT NULL AND (w.weighed_grams >= w.promised_grams "
+        "OR NOT EXISTS (SELECT 1 FROM refunded_line r WHERE r.order_refund_id = w.order_refund_id "
+        "AND r.order_line_id = w.order_line_id AND r.qty = 0))",
+    ),
+    (
         "I10 more pieces withdrawn than bought",
         "SELECT l.id FROM order_line l JOIN withdrawal_line w ON w.order_line_id = l.id "
         "GROUP BY l.id HAVING sum(w.qty) > l.qty",

@@ -8,7 +8,7 @@ from datetime import datetime, time
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from basket import cancelling, shortages
+from basket import cancelling, shortages, weighing
 from basket.models import Order, OrderEvent, OrderLine, OrderRefund, RefundedLine, SubOrder
 from basket.part_money import PartMoney, money_of
 from basket.refund_queries import NOTHING, refunded_lines, refunded_part
@@ -112,6 +112,8 @@ class Sheet:
     parcels_qty: int
     lines: tuple[PackLine, ...]
     events: tuple[SheetEvent, ...]
+    #: Whether something in it is sold with its weight.
+    is_weighable: bool
     #: Of all the merchant's shops in this order.
     money: PartMoney
 
@@ -224,6 +226,7 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
             for line, product_id in lines
         ),
         events=tuple(SheetEvent(at, event) for at, event in events),
+        is_weighable=bool(weighing.weighable_lines(session, sub_order.id)),
         money=money_of(session, party=sub_order.party, codes=[order.code])[order.code],
     )
 

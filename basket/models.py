@@ -361,6 +361,24 @@ class RefundedLine(Base):
     contribution: Mapped[Money] = mapped_column(server_default=text("0"))
 
 
+class Weighing(Base):
+    """What a shop's scale said of the pieces of a line, and who typed it (domain P22); written once each time."""
+
+    __tablename__ = "weighing"
+    __table_args__ = (CheckConstraint("promised_grams > 0 AND weighed_grams > 0", name="weights_positive"),)
+
+    id: Mapped[Id]
+    order_line_id: Mapped[int] = mapped_column(ForeignKey("order_line.id"), index=True)
+    promised_grams: Mapped[int]
+    weighed_grams: Mapped[int]
+    #: The number on the scale's ticket, if there is one.
+    ticket: Mapped[str] = mapped_column(server_default="")
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    #: None where nothing had to go back.
+    order_refund_id: Mapped[int | None] = mapped_column(ForeignKey("order_refund.id"), index=True)
+
+
 class Withdrawal(Base):
     """The resident renounces (part of) the contract with one merchant (domain W1-W9); what was declared never changes.
 

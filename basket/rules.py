@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from fractions import Fraction
 
 from marketplace.delivery.pricing import DeliveryTerms
 from marketplace.legal import legal_number
-from marketplace.money import ZERO, Money, divide
+from marketplace.money import ZERO, Money, divide, half_up
 
 #: How long pieces and a place are kept while the resident pays (domain T5).
 HOLD = timedelta(minutes=15)
@@ -108,6 +109,16 @@ def delivery_back(fee: Money, goods: Sequence[Money], part: int, *, back: Money,
         return fee - back
     share = divide(fee, [amount.cents for amount in goods])[part]
     return max(ZERO, min(share, fee - back - floor))
+
+
+def lighter(paid: Money, *, promised_grams: int, weighed_grams: int) -> Money:
+    """What of a price goes back because less was put in than promised: the real weight is paid, half-up to the cent.
+
+    Nothing for as much or more: never is more taken (domain P18, P19).
+    """
+    if weighed_grams >= promised_grams:
+        return ZERO
+    return paid - Money(half_up(Fraction(paid.cents * weighed_grams, promised_grams)))
 
 
 def progress_of(states: Sequence[str]) -> str:

@@ -141,6 +141,14 @@ def available(line_ids: Iterable[int]) -> Boundary:
     return schema
 
 
+def weights(line_ids: Iterable[int]) -> Boundary:
+    """How many grams of each line the scale says: a field `grams-<line id>` each, which may be left out."""
+    fields: dict[str, Field[Any]] = {f"grams-{line_id}": CountField(low=1, high=100_000) for line_id in line_ids}
+    fields["ticket"] = TextField(load_default="", max_length=40)
+    schema: Boundary = Boundary.from_dict(fields, name="Weights")()  # type: ignore[assignment]  # from_dict says Schema
+    return schema
+
+
 class Keep(Boundary):
     """Who reserves, to pay in the shop; who has no e-mail reads everything on the page."""
 

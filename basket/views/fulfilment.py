@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from basket import cancelling, fulfilment_queries, orders, shortages
+from basket import cancelling, fulfilment_queries, orders, shortages, weighing
 from basket.reservation_queries import todays_reservations
-from basket.schemas import Act, available
+from basket.schemas import Act, available, weights
 from marketplace.errors import FieldError
 from marketplace.hall import the_hall
 from marketplace.schemas import FormErrors, load_form
@@ -130,6 +130,57 @@ def do_cancel(sub_order_id: int) -> ResponseReturnValue:
         )
     flash(sentence("part_cancelled"))
     return redirect(url_for("merchant.sub_order", sub_order_id=sub_order_id), 303)
+
+
+@blueprint.get("/commandes/<int:sub_order_id>/poids")
+@open_to(merchant_member)
+def weigh(sub_order_id: int) -> ResponseReturnValue:
+    """What the scale says of each product that is sold with its weight."""
+    return _weigh_page(sub_order_id, {}), 200
+
+
+@blueprint.post("/commandes/<int:sub_order_id>/poids")
+@open_to(merchant_member, rate="60 per minute")
+def report_weight(sub_order_id: int) -> ResponseReturnValue:
+    """The price of what lacks is refunded at once; nobody pays for more than was promised."""
+    hall = the_hall()
+    with hall.database.reading() as session:
+        fulfilment_queries.get_sheet(session, sub_order_id=sub_order_id, shop_ids=my_shop_ids())
+        line_ids = [line.id for line in weighing.weighable_lines(session, sub_order_id)]
+    try:
+        # Whatever is left empty was not weighed.
+        form = load_form(weights(line_ids), {name: value for name, value in request.form.items() if value.strip()})
+        weighed = {line_id: form[f"grams-{line_id}"] for line_id in line_ids if f"grams-{line_id}" in form}
+        if not weighed:
+            raise FieldError(f"grams-{line_ids[0]}" if line_ids else "ticket", "nothing_weighed")
+        with hall.database.transaction() as session:
+            report = weighing.report_weights(
+                session,
+                sub_order_id=sub_order_id,
+                shop_ids=my_shop_ids(),
+                weighed=weighed,
+                ticket=form["ticket"],
+                actor=actor(),
+                now=hall.clock.now(),
+            )
+    except FormErrors as refused:
+        said = {
+            field: ["not_grams" if code in ("out_of_range", "not_a_count") else code for code in codes]
+            for field, codes in refused.errors.items()
+        }
+        return _weigh_page(sub_order_id, said), 422
+    except FieldError as refused:
+        return _weigh_page(sub_order_id, {refused.field: [refused.code]}), refused.status
+    flash(sentence("nothing_was_lighter" if report is None else "lighter_refunded"))
+    return redirect(url_for("merchant.sub_order", sub_order_id=sub_order_id), 303)
+
+
+def _weigh_page(sub_order_id: int, codes: dict[str, list[str]]) -> str:
+    hall = the_hall()
+    with hall.database.reading() as session:
+        sheet = fulfilment_queries.get_sheet(session, sub_order_id=sub_order_id, shop_ids=my_shop_ids())
+        lines = weighing.weighable_lines(session, sub_order_id)
+    return render_template("basket/fulfilment/weigh.html", sheet=sheet, lines=lines, codes=codes, typed=request.form)
 
 
 def _lack_page(sub_order_id: int, codes: dict[str, list[str]]) -> str:

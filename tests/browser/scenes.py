@@ -493,6 +493,7 @@ def staff(crawl: Crawl) -> None:
     _coordinator_plans(crawl, round_id)
     _courier_rides(crawl)
     _withdrawals(crawl)
+    _lighter(crawl)
     coordinator = next(who for who in crawl.visitors if who.name == "a coordinator")
     crawl.visit(coordinator, f"/tournees/{round_id}", "round: rides")
     crawl.visit(coordinator, "/encaissements", "who can be paid")
@@ -733,6 +734,30 @@ def _commission_runs(crawl: Crawl, treasurer: Visitor) -> None:
             session.add(part)
     crawl.visit(treasurer, "/tresorerie/commissions", "commission: a month under way")
     crawl.visit(treasurer, "/tresorerie/commissions/2020-01", "commission: one month")
+
+
+def _lighter(crawl: Crawl) -> None:
+    """A cheese that weighs less than promised: what the form refuses, and one report."""
+    town = crawl.town
+    with town.hall.database.reading() as session:
+        row = session.execute(
+            select(Variant.id, Shop.slug)
+            .join(Shop, Variant.shop_id == Shop.id)
+            .join(Product, Variant.product_id == Product.id)
+            .where(Variant.net_unit == "g", Product.kind == "fromage", Variant.on_hand_qty > 5, Variant.is_offered)
+            .order_by(Variant.id)
+        ).first()
+    assert row is not None, "somebody sells cheese with its weight"
+    pay(town.hall, town.sandbox, _place(town, [row.id], None))
+    who = sign_in(crawl, "a cheesemonger", f"{row.slug}@example.org")
+    paths = [path for path in links_of(crawl.visit(who, "/boutique")) if re.fullmatch(r"/boutique/commandes/\d+", path)]
+    url = f"{paths[-1]}/poids"
+    form = crawl.visit(who, url, "shop: weigh").tree
+    (field,) = [one.attributes["name"] or "" for one in form.css("[name^=grams-]")]
+    crawl.refused(who, url, {}, "shop: not one weight")
+    crawl.refused(who, url, {field: HOSTILE}, "shop: hostile weight")
+    crawl.refused(who, url, {field: LONG, "ticket": LONG}, "shop: too long a weight")
+    crawl.send(who, url, {field: "100", "ticket": "12"}, "shop: lighter")
 
 
 def _withdrawals(crawl: Crawl) -> None:

@@ -139,6 +139,12 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "I17 a parcel travels for a part that was cancelled": (
         "UPDATE sub_order s SET state = 'cancelled' FROM orders o WHERE o.id = s.order_id AND o.payment_id IS NOT NULL",
     ),
+    "I10 a weighing names a refund that has nothing of its line": (
+        "INSERT INTO order_refund (order_id, sub_order_id, reason, liable, at, actor)"
+        " SELECT order_id, min(id), 'weight', 'merchant', now(), 'test' FROM sub_order GROUP BY 1 LIMIT 1",
+        "INSERT INTO weighing (order_line_id, promised_grams, weighed_grams, at, actor, order_refund_id)"
+        " SELECT l.id, 400, 380, now(), 'test', o.id FROM order_refund o JOIN order_line l USING (sub_order_id)",
+    ),
     "I10 more pieces withdrawn than bought": (
         "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state)"
         " SELECT min(id), 'k', 'x', 'x', now(), now(), 'waiting' FROM sub_order",

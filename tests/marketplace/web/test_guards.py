@@ -65,7 +65,7 @@ DOORS = {
     """,
     "signed_in": "accounts.home accounts.sign_out",
     "merchant_member": """
-        merchant.goods_back merchant.returns
+        merchant.goods_back merchant.report_weight merchant.returns merchant.weigh
         merchant.documents merchant.mandate merchant.sign_mandate merchant.decline_mandate merchant.end_mandate
         merchant.connect_account merchant.connection_return merchant.leave merchant.leave_form merchant.look_again
         merchant.payouts
@@ -170,6 +170,7 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.do_cancel": {},
     "merchant.report_lack": {"available-1": "1"},
     "merchant.goods_back": {"basis": "goods"},
+    "merchant.report_weight": {"grams-1": "380", "ticket": "12"},
     "withdrawals.declare": {
         "step": "look",
         "form_key": "k" * 20,
