@@ -160,11 +160,11 @@ def _figures(sums: Sums, kept: Money) -> tuple[str, ...]:
 
 
 def _vat(statement: Statement, words: Mapping[str, str]) -> Table:
-    """The commission kept, by rate."""
+    """What the association keeps, by rate."""
     kept: dict[int, tuple[Money, Money]] = {}
     for move in statement.moves:
         amount, vat = kept.get(move.vat_bp, (ZERO, ZERO))
-        kept[move.vat_bp] = (amount + move.sums.commission_kept, vat + move.sums.commission_vat)
+        kept[move.vat_bp] = (amount + move.sums.kept, vat + move.sums.commission_vat)
     rows = [
         (percent(rate_bp), money(amount - vat), money(vat), money(amount))
         for rate_bp, (amount, vat) in sorted(kept.items())

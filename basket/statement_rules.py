@@ -12,7 +12,7 @@ from marketplace.money import ZERO, Money, vat_in
 class Sums:
     """What happened to a merchant's money, in its own words; none is negative but what was undone later.
 
-    `commission_vat` is within `commission` less `commission_back`. `contribution`: what the merchant bears of
+    `commission_vat` is within `kept`. `contribution`: what the merchant bears of
     deliveries, less what of it was given back. `taken_back`: what the provider has taken from the merchant's own
     account for a refund. `other`: entries that no word here explains, so that the sums always add up.
     """
@@ -33,6 +33,11 @@ class Sums:
     @property
     def commission_kept(self) -> Money:
         return self.commission - self.commission_back
+
+    @property
+    def kept(self) -> Money:
+        """What the association keeps for its services, and invoices together at one rate of VAT."""
+        return self.commission_kept + self.contribution
 
     @property
     def earned(self) -> Money:

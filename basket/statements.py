@@ -61,8 +61,8 @@ _MOVES = text(
     LEFT JOIN LATERAL (
       SELECT r.reason, sum(f.amount) FILTER (WHERE f.kind = 'commission') AS commission,
              sum(f.amount) FILTER (WHERE f.kind = 'contribution') AS contribution,
-             sum(f.amount) FILTER (WHERE f.kind = 'goods') AS goods,
-             sum(f.amount) FILTER (WHERE f.is_reversal AND r.provider_id IS NOT NULL) AS reversed
+             sum(f.amount) FILTER (WHERE f.kind = 'goods' AND f.party = :party) AS goods,
+             sum(f.amount) FILTER (WHERE f.is_reversal AND f.party = :party AND r.provider_id IS NOT NULL) AS reversed
       FROM refund r JOIN refund_part f ON f.refund_id = r.id
       WHERE r.id = CASE WHEN m.kind IN ('refund', 'reversed', 'failed', 'canceled')
         THEN split_part(m.key, ':', 2)::bigint END GROUP BY r.id
@@ -230,7 +230,7 @@ def _moves(session: Session, where: dict[str, object], charges_vat: bool) -> Ite
     found = [_move(row, charges_vat) for row in session.execute(_MOVES, where)]
     for _, its in groupby(found, key=month_of):
         month = list(its)
-        for move, vat in zip(month, vat_along([(m.sums.commission_kept, m.vat_bp) for m in month]), strict=True):
+        for move, vat in zip(month, vat_along([(m.sums.kept, m.vat_bp) for m in month]), strict=True):
             yield replace(move, sums=replace(move.sums, commission_vat=vat))
 
 

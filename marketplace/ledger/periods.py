@@ -134,11 +134,11 @@ def _turnovers(session: Session, numbers: list[int]) -> tuple[Turnover, ...]:
     return tuple(one for one in found if one.debit or one.credit)
 
 
-def lines_of(database: Database, period: ClosedPeriod) -> Iterator[JournalLine]:
+def lines_of(database: Database, period: ClosedPeriod, *, batch_qty: int = BATCH_QTY) -> Iterator[JournalLine]:
     """Every line of the period in the order of the numbers, whoever reads them however slowly."""
     after = period.after_number
     while after < period.last_number:
-        until = min(after + BATCH_QTY, period.last_number)
+        until = min(after + batch_qty, period.last_number)
         with database.glance() as session:
             batch = session.execute(
                 select(

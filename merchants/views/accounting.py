@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, timedelta
 
@@ -124,15 +125,18 @@ def _asked_period(session: Session) -> ClosedPeriod:
     return closed_period(session, first=_month("du"), last=_month("au"))
 
 
+#: 11/2026 as people write a month, 2026-11 as addresses do.
+_MONTH = re.compile(r"(?:(?P<month>[0-9]{1,2})/(?P<year>20[0-9]{2})|(?P<iso_year>20[0-9]{2})-(?P<iso_month>[0-9]{2}))")
+
+
 def _month(field: str) -> date:
-    asked = request.args.get(field, "")
+    found = _MONTH.fullmatch(request.args.get(field, "").strip())
+    if found is None:
+        raise FieldError(field, "choose_month")
     try:
-        month = date.fromisoformat(f"{asked}-01")
+        return date(int(found["year"] or found["iso_year"]), int(found["month"] or found["iso_month"]), 1)
     except ValueError:
         raise FieldError(field, "choose_month") from None
-    if f"{month:%Y-%m}" != asked:
-        raise FieldError(field, "choose_month")
-    return month
 
 
 def _merchant_names(session: Session) -> dict[str, str]:
@@ -141,7 +145,7 @@ def _merchant_names(session: Session) -> dict[str, str]:
 
 def _page(refused: FieldError | None) -> ResponseReturnValue:
     with the_hall().database.reading() as session:
-        months = closed_months(session)
+        months, names = closed_months(session), _merchant_names(session)
         period = None
         if request.args and refused is None:
             try:
@@ -154,6 +158,7 @@ def _page(refused: FieldError | None) -> ResponseReturnValue:
         period=period,
         chart=chart(),
         number_of=chart_account,
+        names=names,
         asked=request.args,
         codes={refused.field: [refused.code]} if refused else {},
         details=refused.details if refused else {},

@@ -15,6 +15,8 @@ from basket.part_money import PartMoney, money_of, place_of
 from basket.statement_rules import Sums, sums_of, total, vat_along
 from basket.statements import Statement
 from marketplace.clock import FixedClock
+from marketplace.delivery.policies import set_policy
+from marketplace.delivery.pricing import DeliveryTerms
 from marketplace.hall import Hall
 from marketplace.ledger.service import balance, post
 from marketplace.money import Money
@@ -25,7 +27,7 @@ from merchants.models import Merchant
 from tests.basket.counter import Keeper, Paid, part_of
 from tests.marketplace.ledger.book import seal_and_close
 from tests.sandbox_server import Sandbox, running_sandbox
-from tests.walk import NOW, register_merchants, work
+from tests.walk import NOW, Town, register_merchants, work
 
 BOOKS, WINE = "merchant:librairie", "merchant:cave"
 TUESDAY, WEDNESDAY = date(2026, 11, 24), date(2026, 11, 25)
@@ -140,6 +142,29 @@ def test_a_month_adds_up_from_the_sale_to_the_payout(hall: Hall, paid: Paid, clo
     # The VAT of the 1.96 that the association keeps, and no cent more.
     assert [move.sums.commission_vat.cents for move in month.moves] == [57, -24, 0]
     assert [part.shop_name for part in month.moves[0].parts] == ["Librairie du Rempart"]
+
+
+def test_what_a_shop_bears_of_a_delivery_is_told_apart(hall: Hall, town: Town, paid: Paid, clock: FixedClock) -> None:
+    """2 % of the goods and 0.30 of each delivery: 0.90 of three cheeses, and 0.30 back for the one that was missing."""
+    clock.advance(-timedelta(days=16))
+    with hall.database.transaction() as session:
+        terms = DeliveryTerms(Money(800), Money(450), Money(3000), 20, Money(30))
+        set_policy(session, zone_id=town.zone_id, terms=terms, valid_from=TUESDAY, actor="test", now=hall.clock.now())
+    clock.advance(timedelta(days=16))
+    placed = paid(["F1", "F1", "F1"])
+    _lack_one(hall, placed, "fromagerie", "F1")
+    work(hall)
+    whole = _month(hall, "merchant:fromagerie").whole
+    assert whole.sums == Sums(
+        sold=Money(2988),
+        commission=Money(239),
+        contribution=Money(60),
+        commission_vat=Money(37),
+        refunded=Money(996),
+        commission_back=Money(80),
+    )
+    assert whole.after == Money(1773)
+    assert _where(hall, placed, "merchant:fromagerie").refunded == Money(996)
 
 
 def test_what_is_given_back_after_the_payout_is_fetched_from_the_merchant(hall: Hall, paid: Paid) -> None:

@@ -9,6 +9,8 @@ from datetime import date, time
 import pytest
 from sqlalchemy import text
 
+from basket import statements
+from basket.statement_rules import total
 from demo.month.errands import TROUBLES, draw_errands
 from demo.month.house import House
 from demo.month.month import Month, Outcome
@@ -17,7 +19,8 @@ from demo.seed import seed_town
 from marketplace.app import create_app
 from marketplace.clock import local_instant
 from marketplace.db import Database
-from marketplace.ledger.service import post
+from marketplace.ledger import accounts
+from marketplace.ledger.service import balances, post
 from marketplace.money import ZERO, Money
 from tests.conftest import TEMPLATE, fresh_database
 
@@ -109,6 +112,27 @@ def test_a_day_of_deaths_ends_as_the_same_day_without(
         own.close()
     assert outcomes[0].faults == ()
     assert outcomes[0] == outcomes[1]
+
+
+def test_every_merchant_reads_what_the_ledger_says(month: Month, outcome: Outcome) -> None:
+    """Whatever went wrong with an order, nothing on a statement is left without its word."""
+    assert outcome.faults == ()
+    with month.house.hall.database.reading() as session:
+        book = balances(session)
+        parties = [account for account in book if account.startswith(accounts.merchant(""))]
+        years = {
+            party: statements.months_of(session, party=party, year=FIRST_DAY.year, charges_vat=True).whole
+            for party in parties
+        }
+        held = {party: statements.owed(statements.held_of(session, party=party)) for party in parties}
+    assert len(parties) >= len(SHOPS)
+    assert {party: year.after for party, year in years.items()} == {party: -book[party] for party in parties}
+    assert held == {party: -book[party] for party in parties}
+    sums = total([year.sums for year in years.values()])
+    assert sums.other == ZERO
+    assert sums.commission_kept == -book[accounts.COMMISSION]
+    assert sums.contribution == -book.get(accounts.CONTRIBUTIONS, ZERO)
+    assert min(sums.sold, sums.refunded, sums.routed) > ZERO
 
 
 @pytest.mark.parametrize(

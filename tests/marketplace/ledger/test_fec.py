@@ -25,6 +25,7 @@ from marketplace.ledger.periods import (
 from marketplace.ledger.queries import JournalLine
 from marketplace.ledger.service import post
 from marketplace.money import Money
+from tests.conftest import TEMPLATE, fresh_database
 from tests.marketplace.ledger.book import M1, seal_and_close, utc
 
 NOVEMBER, DECEMBER = date(2026, 11, 1), date(2026, 12, 1)
@@ -45,17 +46,19 @@ def _sell(session: Session, key: str, at: datetime, *, goods: int, commission: i
     post(session, key=f"allocated:{key}", kind="allocated", reference=key, entries=split, actor="test", now=at)
 
 
-@pytest.fixture
-def book(empty_database: Database) -> Database:
-    """Forty sales in November and one in December; both months are closed."""
-    with empty_database.transaction() as session:
+@pytest.fixture(scope="module")
+def book(database: Database, worker_id: str) -> Iterator[Database]:
+    """Forty sales in November and one in December; both months are closed. A database of its own, only read."""
+    own = Database(fresh_database(database.url, f"fec_{worker_id}", TEMPLATE), pool_size=2)
+    with own.transaction() as session:
         for n in range(40):
             _sell(session, f"N{n}", utc(1 + n % 28), goods=1001 + n, commission=80 + n % 3, delivery=450 * (n % 2))
         _sell(session, "D1", utc(3, month=12), goods=1000, commission=81, delivery=0)
     # A day's worth of closing at a time, as the worker does.
     for _ in range(3):
-        seal_and_close(empty_database, datetime(2027, 1, 1, 6, tzinfo=UTC))
-    return empty_database
+        seal_and_close(own, datetime(2027, 1, 1, 6, tzinfo=UTC))
+    yield own
+    own.close()
 
 
 def _period(book: Database, first: date = NOVEMBER, last: date = NOVEMBER) -> ClosedPeriod:
@@ -141,6 +144,13 @@ def test_an_account_without_a_number_is_refused_before_the_first_line(empty_data
     with pytest.raises(AccountWithoutNumber) as refused:
         _period(empty_database)
     assert refused.value.details == {"account": "elsewhere"}
+
+
+def test_short_readings_say_what_one_long_one_would(book: Database) -> None:
+    period = _period(book, NOVEMBER, DECEMBER)
+    whole = list(lines_of(book, period))
+    assert len(whole) == 2 * 41 + 20 * 4 + 21 * 3
+    assert list(lines_of(book, period, batch_qty=7)) == whole
 
 
 def test_every_word_of_the_ledger_has_a_number() -> None:
