@@ -31,6 +31,7 @@ from marketplace.ids import new_token
 from marketplace.invoices.issuing import issue_own
 from marketplace.invoices.rules import RECEIPT
 from marketplace.payments import service as payments
+from marketplace.payments.models import Share
 from marketplace.settings import Settings
 from marketplace.web.access import access_of, check_all_declared, everyone, open_to
 from marketplace.web.csrf import csrf_token
@@ -297,6 +298,7 @@ class People:
                 "sub_order_id": session.scalars(select(SubOrder.id).where(SubOrder.shop_id == shop_id)).one(),
                 "period": "2026-11",
                 "payment_id": placed.payment_id,
+                "share_id": session.scalars(select(Share.id).order_by(Share.id)).first(),
                 "withdrawal_id": session.scalars(select(Withdrawal.id)).one(),
                 "variant_id": town.variant("L1"),
                 "line_id": line_id,
