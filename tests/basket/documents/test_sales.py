@@ -189,9 +189,9 @@ def test_the_order_page_leads_to_its_papers(hall: Hall, town: Town, sandbox: San
     links = {
         " ".join(link.text().split()): link.attributes["href"] or "" for link in main.css("a[href^='/documents/']")
     }
-    assert links.keys() == {"Reçu R2026-00001", "Facture F2026-00001"}
+    assert links.keys() == {"Reçu R2026-00001, SARL Cave du Minage", "Facture F2026-00001, Les Halles d’Angoulême"}
     assert "Pour une facture, demandez-la à la boutique." in main.text()
-    assert "Rouge des coteaux" in client.get(links["Reçu R2026-00001"]).text
+    assert "Rouge des coteaux" in client.get(links["Reçu R2026-00001, SARL Cave du Minage"]).text
 
 
 def test_a_refund_that_the_provider_refuses_leaves_its_credit_note(hall: Hall, town: Town, sandbox: Sandbox) -> None:
