@@ -744,7 +744,9 @@ def _lighter(crawl: Crawl) -> None:
             select(Variant.id, Shop.slug)
             .join(Shop, Variant.shop_id == Shop.id)
             .join(Product, Variant.product_id == Product.id)
-            .where(Variant.net_unit == "g", Product.kind == "fromage", Variant.on_hand_qty > 5, Variant.is_offered)
+            .where(
+                Variant.net_unit == "g", Shop.slug == "la-tomme-et-le-pre", Variant.on_hand_qty > 5, Variant.is_offered
+            )
             .order_by(Variant.id)
         ).first()
     assert row is not None, "somebody sells cheese with its weight"
@@ -769,7 +771,7 @@ def _withdrawals(crawl: Crawl) -> None:
             .join(SubOrder, SubOrder.order_id == Order.id)
             .join(Shop, SubOrder.shop_id == Shop.id)
             .join(OrderLine, OrderLine.sub_order_id == SubOrder.id)
-            .where(SubOrder.state == "delivered", OrderLine.kind.in_(("livre-neuf", "livre-occasion", "maison")))
+            .where(SubOrder.state == "delivered", Shop.slug == "la-page-cornee")
             .order_by(Order.id)
         ).first()
     assert row is not None, "somebody has bought what may be renounced"
