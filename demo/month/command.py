@@ -146,17 +146,23 @@ def _show(outcome: Outcome) -> None:
         ("  à l’association", seen.associations_own),
         ("    commission", seen.commission),
         ("    livraison", seen.delivery),
+        ("    part des boutiques à la livraison", seen.contributions),
         ("    gestes", -seen.gestures),
         ("    repris par les banques", -seen.chargebacks),
+        ("    frais du prestataire", -seen.fees),
+        ("    versé à la banque", -seen.paid_out),
+        ("  avancé par l’association", -seen.ahead),
         ("  inexpliqué", seen.unexplained),
     ):
         click.echo(f"{label:<40} {money(amount):>16}")
-    for title, figures in (("Commandes", outcome.orders), ("Ce qui est allé de travers", outcome.troubles)):
+    for title, figures in (
+        ("Commandes", outcome.orders),
+        ("Refusées avant tout paiement", outcome.turned_away),
+        ("Ce qui est allé de travers", outcome.troubles),
+    ):
         click.echo(f"\n{title}")
         for name, qty in figures.items():
             click.echo(f"  {name:<38} {qty:>16}")
-    if outcome.turned_away_qty:
-        click.echo(f"  {'turned away, everything was full':<38} {outcome.turned_away_qty:>16}")
     click.echo("")
     for sentence in outcome.faults[:MOST_SAID]:
         click.echo(sentence, err=True)

@@ -87,6 +87,14 @@ class Errand:
     placed: PlacedOrder | None = None
     #: The payment that it was placed with, at the provider.
     provider_id: str = ""
+    #: Why it could not be ordered, if it could not: the code of the last refusal.
+    refused: str = ""
+
+    @property
+    def has_met(self) -> str | None:
+        """The trouble that has befallen it indeed."""
+        is_meant = self.trouble == "too small to be shared" and self.refused == "order_too_small"
+        return self.trouble if self.placed is not None or is_meant else None
 
     @property
     def code(self) -> str:

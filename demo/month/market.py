@@ -14,9 +14,9 @@ from merchants.models import Merchant, Product, Shop, Variant
 
 #: Nobody sends a bicycle for a wedding ring: what costs more stays in the window.
 DEAREST = Money(45_00)
-#: Below some four euros the provider's fee is more than the commission of 8 %: the merchant's share cannot be routed
-#: whole, and waits on the list for people. Residents who collect mean to buy more than that.
-LEAST = Money(5_00)
+#: Below some five euros that nobody delivers the commission does not bear the provider's fee, and the order is refused
+#: (I7). Residents mean to buy more than that.
+LEAST = Money(6_00)
 LOW_QTY, FULL_QTY = 8, 40
 ACTOR = "month"
 

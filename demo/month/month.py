@@ -56,7 +56,7 @@ class Outcome:
     orders: dict[str, int]
     troubles: dict[str, int]
     letters_qty: int
-    turned_away_qty: int
+    turned_away: dict[str, int]
     balances_cents: dict[str, int]
     faults: tuple[str, ...]
 
@@ -103,9 +103,9 @@ class Month:
             return Outcome(
                 treasury=look(session, self.house.now),
                 orders=dict(orders_by_state(session)),
-                troubles=dict(sorted(Counter(e.trouble for e in self.errands if e.trouble and e.placed).items())),
+                troubles=dict(sorted(Counter(e.has_met for e in self.errands if e.has_met).items())),
                 letters_qty=self.house.letterbox.letters_qty,
-                turned_away_qty=self.residents.turned_away_qty,
+                turned_away=dict(sorted(Counter(e.refused for e in self.errands if e.placed is None).items())),
                 balances_cents={row["id"]: row["balance_cents"] for row in book["organizations"]},
                 faults=tuple(faults_of(session, self.house, book)),
             )

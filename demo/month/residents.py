@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from datetime import timedelta
 
@@ -22,8 +21,6 @@ from marketplace.errors import GatewayError, MarketplaceError
 from marketplace.ids import new_token
 from marketplace.payments import service as payments
 from marketplace.payments.models import Payment
-
-log = logging.getLogger(__name__)
 
 #: Of the windows that have room still, residents take one of the next.
 WINDOWS_LOOKED_AT = 4
@@ -66,13 +63,11 @@ class Residents:
         self._hall = house.hall
         #: By the code of the order.
         self.errands: dict[str, Errand] = {}
-        self.turned_away_qty = 0
 
     def begin(self, errand: Errand) -> None:
         """The order is placed and its payment asked for; what the resident does then stands on the agenda."""
         placed = self._place(errand)
         if placed is None:
-            self.turned_away_qty += 1
             return
         errand.placed = placed
         self.errands[placed.code] = errand
@@ -103,7 +98,7 @@ class Residents:
                         session, self._command(errand, basket_id, slot_id), clock=self._hall.clock
                     )
             except MarketplaceError as refused:
-                log.info("errand %s: %s", errand.number, refused.code)
+                errand.refused = refused.code
         return None
 
     def _slots(self, errand: Errand) -> list[int | None]:

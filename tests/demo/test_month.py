@@ -87,7 +87,7 @@ def test_every_cent_of_the_month_is_explained(outcome: Outcome) -> None:
 
 def test_every_kind_of_trouble_has_occurred(month: Month, outcome: Outcome) -> None:
     assert outcome.troubles.keys() == TROUBLES.keys()
-    assert outcome.turned_away_qty == 0
+    assert outcome.turned_away == {"order_too_small": outcome.troubles["too small to be shared"]}
     assert month.house.wire.expected == []
     assert month.bank.planned_faults_qty() == 0
     assert {"unheard", "silent", "asks_less", "says_expired"} == month.house.wire.befallen.keys()
