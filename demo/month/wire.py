@@ -47,6 +47,7 @@ class Wire(HTTPAdapter):
         self._client = sandbox.test_client(use_cookies=False)
         self._mishaps: list[Mishap] = []
         self._killer: Killer | None = None
+        self._shown: Mishap | None = None
         self.calls: Counter[str] = Counter()
         self.befallen: Counter[str] = Counter()
 
@@ -75,7 +76,13 @@ class Wire(HTTPAdapter):
         self.calls[request.method] += 1
         if self._killer is None:
             return self._meet(request)
-        return self._killer.around(_name_of(request), lambda: self._meet(request))
+        self._shown = None
+        try:
+            return self._killer.around(_name_of(request), lambda: self._meet(request))
+        except Killed:
+            if self._shown is not None:  # to somebody who did not live to see it
+                self._mishaps.append(self._shown)
+            raise
 
     def _meet(self, request: requests.PreparedRequest) -> requests.Response:
         kind = self._take(f"{request.method} {urlsplit(str(request.url)).path}")
@@ -95,6 +102,8 @@ class Wire(HTTPAdapter):
             if fnmatchcase(call, mishap.match):
                 if mishap.until_at is None:
                     self._mishaps.remove(mishap)
+                if mishap.kind == "says_expired":
+                    self._shown = mishap
                 return mishap.kind
         return ""
 
