@@ -65,7 +65,7 @@ def settle(difference_id: int) -> ResponseReturnValue:
         form = load_form(Settled(), request.form)
     except FormErrors as refused:
         name = f"note-{difference_id}"
-        return _differences({name: refused.typed.get("note", "")}, {name: refused.errors["note"]}, 422)
+        return _differences({name: refused.typed.get("note", "")}, {name: next(iter(refused.errors.values()))}, 422)
     with hall.database.transaction() as session:
         is_new = differing.settle_difference(
             session,

@@ -30,8 +30,12 @@ from marketplace.hall import Hall
 from marketplace.ids import new_token
 from marketplace.invoices.issuing import issue_own
 from marketplace.invoices.rules import RECEIPT
+from marketplace.money import Money
 from marketplace.payments import service as payments
+from marketplace.payments.book_models import Difference
+from marketplace.payments.differing import note
 from marketplace.payments.models import Share
+from marketplace.payments.reconciling import Found
 from marketplace.settings import Settings
 from marketplace.web.access import access_of, check_all_declared, everyone, open_to
 from marketplace.web.csrf import csrf_token
@@ -283,6 +287,8 @@ class People:
             self.basket_token = session.scalars(select(Basket.token).where(Basket.id == basket_id)).one()
             line_id = session.scalar(text("SELECT id FROM basket_line WHERE basket_id = :id"), {"id": basket_id})
             shop_id = session.scalars(select(Shop.id).where(Shop.slug == "librairie")).one()
+            unread = Found("balance", "", "", Money(0), Money(1))
+            note(session, provider_env=hall.settings.mollie_env, found=[unread], now=now)
             self.values = {
                 "slug": "librairie",
                 "product_id": 1,
@@ -299,6 +305,7 @@ class People:
                 "period": "2026-11",
                 "payment_id": placed.payment_id,
                 "share_id": session.scalars(select(Share.id).order_by(Share.id)).first(),
+                "difference_id": session.scalars(select(Difference.id)).one(),
                 "withdrawal_id": session.scalars(select(Withdrawal.id)).one(),
                 "variant_id": town.variant("L1"),
                 "line_id": line_id,
@@ -771,6 +778,8 @@ def _everything(database: Database) -> dict[str, tuple[int, str]]:
 def test_reading_changes_nothing(app: Flask, people: People, hall: Hall) -> None:
     """Neither a visitor with a basket and an order that is paid, nor the person whom the page is for."""
     pages = [(rule, [people.visitor(), _right_browser(people, rule)]) for rule in _pages(app)]
+    # A paper is made once, by whoever opens it first, and then kept as it was handed out.
+    people.visitor().get(next(people.address(rule) for rule, _ in pages if rule.endpoint == "documents.pdf"))
     before = _everything(hall.database)
     assert before["orders"][0] == before["checkout"][0] + 1 == 1
     for rule, browsers in pages:
