@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from flask import request, url_for
@@ -30,7 +31,9 @@ from basket.api_schemas import (
 from basket.following import look_up
 from basket.orders import Address
 from basket.quoting import Quote, QuotedLine, QuotedShop, quote_basket
+from marketplace.clock import local_day
 from marketplace.delivery import bookings
+from marketplace.delivery.policies import terms_of
 from marketplace.errors import FieldError, MarketplaceError, NotFound
 from marketplace.geo import FoundAddress
 from marketplace.hall import the_hall
@@ -81,7 +84,9 @@ def list_slots_json(asked: dict[str, Any]) -> dict[str, Any]:
     with the_hall().database.reading() as session:
         zone = bookings.find_zone(session, postcode=asked["postcode"], at=None)
         slots = bookings.slots_of(session, zone_id=zone.id, now=now) if zone else ()
-    return {"items": slots, "next": None}
+        terms = terms_of(session, zone_id=zone.id, on=local_day(now)) if zone else None
+    fee = {"fee": terms.fee} if terms else {}
+    return {"items": [{**asdict(slot), **fee} for slot in slots], "next": None}
 
 
 # --- The basket ------------------------------------------------------------------------------------------------

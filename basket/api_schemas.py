@@ -160,7 +160,11 @@ class SlotShape(Schema):
     starts_at = _instant("When the window of delivery begins")
     ends_at = _instant("When it ends")
     cut_off_at = _instant("Until when orders are taken")
-    fee_cents = CentsField(required=True, attribute="fee", metadata={"description": "For one common delivery"})
+    fee_cents = CentsField(
+        required=True,
+        attribute="fee",
+        metadata={"description": "For one common delivery; a large basket may pay less, new books more"},
+    )
     places_left = fields.Integer(required=True)
     is_full = fields.Boolean(required=True)
 

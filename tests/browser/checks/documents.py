@@ -35,6 +35,8 @@ DOORS = (
     "/ma-tournee",
     "/a-regarder",
     "/tresorerie",
+    "/commissions",
+    "/prix-des-livraisons",
     "/encaissements",
     "/espace",
 )
