@@ -69,6 +69,15 @@ def pin_on(page: Page) -> tuple[float, float]:
     return float(value(page, "lat").input_value()), float(value(page, "lon").input_value())
 
 
+@contextmanager
+def another_plan(page: Page) -> Iterator[None]:
+    """Until the plan that is shown is another one: its values may be the same, and a press of the old one is lost."""
+    page.locator("#plan").evaluate("plan => { plan.dataset.pressed = '' }")
+    yield
+    expect(page.locator("#plan[data-pressed]")).to_have_count(0)
+    expect(page.locator("#plan")).to_be_visible()
+
+
 def deliver(hand: Mouse, town: LiveTown) -> Checkout:
     hand.press(hand.button("Livrer à cet endroit"))
     hand.title_is("Quand recevoir vos achats")
@@ -92,14 +101,8 @@ def test_a_door_is_shown_to_the_metre(
             assert box is not None
             assert (box["width"], box["height"]) == (paper.width_px, paper.height_px)
             x, y = place_on(View(pin_on(page), SPANS_M[zoom - 1]), paper, DOOR)
-            before = {name: value(page, name).input_value() for name in ("lat", "lon")}
-            plan.click(position={"x": round(x), "y": round(y)})
-            lat, lon = float(before["lat"]), float(before["lon"])
-            if distance_m(DOOR, (lat, lon)) > 1.5:
-                # The coordinate that is further off moves for certain.
-                is_north = distance_m(DOOR, (lat, DOOR[1])) > distance_m(DOOR, (DOOR[0], lon))
-                moved = "lat" if is_north else "lon"
-                expect(value(page, moved)).not_to_have_value(before[moved])
+            with another_plan(page):
+                plan.click(position={"x": round(x), "y": round(y)})
         assert distance_m(pin_on(page), DOOR) < 1.5
         expect(page.locator("#pin")).to_contain_text("Le repère est près de")
         assert "45." not in page.url

@@ -22,7 +22,7 @@ from marketplace.db import Database
 from marketplace.delivery import bookings
 from marketplace.delivery.models import Booking, Round, Slot
 from marketplace.hall import Hall
-from marketplace.jobs import work_until_idle
+from marketplace.jobs import publish, work_until_idle
 from marketplace.ledger.models import Posting
 from marketplace.money import Money
 from marketplace.payments import refunds, shares
@@ -622,7 +622,8 @@ def test_workers_that_route_the_same_share_route_it_once(
         shares.make_due(session, payment_id=placed.payment_id, party="merchant:cave")
         share_id = session.scalars(select(Share.id).where(Share.state == "due")).one()
         # As if the shop had handed it over: what is raced for here is the route.
-        session.execute(update(SubOrder).values(state="delivered"))
+        sub_order_id = session.scalars(update(SubOrder).values(state="delivered").returning(SubOrder.id)).one()
+        publish(session, "sub_order.delivered", sub_order_id=sub_order_id)
     with gate(hall.database, "SELECT 1 FROM payment_share WHERE id = :id FOR NO KEY UPDATE", id=share_id):
         workers = crowd.start([partial(send_share, share_id=share_id)] * 4)
         wait_for_queue(hall.database, 4)
