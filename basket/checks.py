@@ -150,6 +150,11 @@ RULES = (
         "WHERE w.state = 'waiting' AND s.state IN ('awaiting_payment', 'received', 'accepted', 'packed')",
     ),
     (
+        "I10 a withdrawal was paid by the clock while its shop held it, or was not told",
+        "SELECT id FROM withdrawal WHERE basis = 'unanswered' AND (told_at IS NULL OR proof_at IS NULL "
+        "AND held_at IS NOT NULL OR proof_at < held_at)",
+    ),
+    (
         "I10 more pieces refunded than bought",
         "SELECT l.id FROM order_line l JOIN refunded_line r ON r.order_line_id = l.id "
         "GROUP BY l.id HAVING sum(r.qty) > l.qty OR sum(r.amount) > l.unit_price * l.qty "

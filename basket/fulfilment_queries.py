@@ -66,7 +66,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class PackLine:
-    """One product to put into the parcel; `missing_qty` pieces of it were reported missing and are not in `qty`."""
+    """One product to put into the parcel. Not in `qty`: `missing_qty` pieces that were reported missing, and
+    `withdrawn_qty` that the resident does not want any more."""
 
     id: int
     reference: str
@@ -76,6 +77,7 @@ class PackLine:
     product_id: int
     qty: int
     missing_qty: int
+    withdrawn_qty: int
     cold: str
 
 
@@ -220,7 +222,8 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
                 drawing=line.drawing,
                 product_id=product_id,
                 qty=line.qty - missing.get(line.id, NOTHING).qty,
-                missing_qty=missing.get(line.id, NOTHING).qty,
+                missing_qty=missing.get(line.id, NOTHING).missing_qty,
+                withdrawn_qty=missing.get(line.id, NOTHING).withdrawn_qty,
                 cold=get_kind(line.kind, day).cold,
             )
             for line, product_id in lines

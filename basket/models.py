@@ -382,13 +382,14 @@ class Weighing(Base):
 class Withdrawal(Base):
     """The resident renounces (part of) the contract with one merchant (domain W1-W9); what was declared never changes.
 
-    `waiting` for the goods, or for the proof that they were sent; `settled` once the money went back.
+    `waiting` for the goods, or for the proof that they were sent; `settled` once the money went back. While it waits,
+    the last word decides whether the money leaves by the clock (`withdrawal_rules.goes_back_on`).
     """
 
     __tablename__ = "withdrawal"
     __table_args__ = (
         CheckConstraint("state IN ('waiting', 'settled')", name="state_known"),
-        CheckConstraint("basis IN ('not_handed_over', 'goods', 'sent')", name="basis_known"),
+        CheckConstraint("basis IN ('not_handed_over', 'goods', 'sent', 'unanswered')", name="basis_known"),
         CheckConstraint("(state = 'settled') = (settled_at IS NOT NULL AND basis IS NOT NULL)", name="settled_once"),
         Index("ix_withdrawal_waiting", "declared_at", postgresql_where=text("state = 'waiting'")),
     )
@@ -397,14 +398,24 @@ class Withdrawal(Base):
     sub_order_id: Mapped[int] = mapped_column(ForeignKey("sub_order.id"), index=True)
     #: Of the form: pressed twice, it declares once.
     form_key: Mapped[Token]
-    #: As typed: the declaration's own name and address, which may be another than the order's.
+    #: As typed: the declaration's own name and address, which may be another than the order's. Who said it on the
+    #: telephone may have no address for letters.
     name: Mapped[str]
     email: Mapped[str]
+    #: Who of the association wrote down what was said on the telephone; None where the resident declared it.
+    taken_by: Mapped[str | None]
     declared_at: Mapped[datetime]
     #: The last day on which the money may go back (W8).
     refund_due_on: Mapped[date]
     state: Mapped[Key]
-    #: Why it was settled: never handed over, the goods are back, or they were sent.
+    #: When the shop was last told that the money leaves by the clock unless it says something.
+    told_at: Mapped[datetime | None]
+    #: When the shop last said that nothing has come back: so long it may keep the money (W8).
+    held_at: Mapped[datetime | None]
+    #: What the resident wrote of how the goods went back, and when.
+    proof: Mapped[str] = mapped_column(server_default="")
+    proof_at: Mapped[datetime | None]
+    #: Why it was settled: never handed over, the goods are back, they were sent, or the shop did not say anything.
     basis: Mapped[Key | None]
     settled_at: Mapped[datetime | None]
     settled_by: Mapped[str | None]

@@ -126,6 +126,7 @@ class EventMoney:
 class OrderMoney:
     """`names` says who the parties and the actors are. `last_refund_id` is what a form of now names (`by_hand`)."""
 
+    id: int
     code: str
     state: str
     name: str
@@ -181,6 +182,7 @@ def get_order_money(session: Session, code: str) -> OrderMoney:
     ).all()
     given = _given(session, order, payment_ids, {part.id: part.shop_name for part in parts})
     return OrderMoney(
+        id=order.id,
         code=order.code,
         state=order.state,
         name=order.name,

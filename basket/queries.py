@@ -44,8 +44,11 @@ class LineRow:
     total: Money
     vat_bp: int
     allergens: tuple[str, ...] | None
-    #: Pieces that the shop could not find, and what was given back for them; both are within `qty` and `total`.
+    #: Pieces that are undone, and what was given back for them; both are within `qty` and `total`. Of the pieces, the
+    #: shop could not find some, and the resident has renounced some.
+    undone_qty: int = 0
     missing_qty: int = 0
+    withdrawn_qty: int = 0
     refunded: Money = ZERO
 
 
@@ -156,7 +159,7 @@ class GivenBack:
     shop_name: str | None
     #: shortage | weight | withdrawal | cancelled | complaint
     reason: str
-    #: With what is missing of each, and what was given back for it, this time.
+    #: With the pieces of each, and what was given back for them, this time.
     lines: tuple[LineRow, ...]
     delivery: Money
     gesture: Money
@@ -187,6 +190,14 @@ def split_of(session: Session, payment_id: int) -> dict[str, Money]:
 def checkout_url_of(session: Session, payment_id: int) -> str | None:
     """Where that payment is, or was, paid."""
     return session.scalar(select(Payment.checkout_url).where(Payment.id == payment_id))
+
+
+def get_order_by_code(session: Session, code: str) -> OrderRow:
+    """An order of which somebody of the association knows the number; NotFound."""
+    order = session.scalars(select(Order).where(Order.code == code)).one_or_none()
+    if order is None:
+        raise NotFound()
+    return _order_row(session, order)
 
 
 def get_order_by_id(session: Session, order_id: int) -> OrderRow:
@@ -333,7 +344,9 @@ def line_row(line: OrderLine, product_id: int, undone: Undone = NOTHING) -> Line
         total=line.total,
         vat_bp=line.vat_bp,
         allergens=None if line.allergens is None else tuple(line.allergens),
-        missing_qty=undone.qty,
+        undone_qty=undone.qty,
+        missing_qty=undone.missing_qty,
+        withdrawn_qty=undone.withdrawn_qty,
         refunded=undone.amount,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from basket.models import OrderRefund, RefundedLine
@@ -16,6 +16,7 @@ class Undone:
     """Of a line or of a whole part: pieces that the resident does not get or keep, and the money of it.
 
     `commission`, `gesture` and `contribution` (to the delivery) are within `amount`: what the association bore of it.
+    `missing_qty` and `withdrawn_qty` are within `qty`: what the shop could not find, what the resident renounced.
     """
 
     qty: int
@@ -23,6 +24,8 @@ class Undone:
     commission: Money
     gesture: Money
     contribution: Money = ZERO
+    missing_qty: int = 0
+    withdrawn_qty: int = 0
 
     @property
     def by_merchant(self) -> Money:
@@ -44,12 +47,16 @@ _SUMS = (
 def refunded_lines(session: Session, *sub_order_ids: int) -> dict[int, Undone]:
     """Order line → what was undone of it; lines as they were sold are not among them."""
     rows = session.execute(
-        select(RefundedLine.order_line_id, *_SUMS)
+        select(RefundedLine.order_line_id, *_SUMS, _qty_for("shortage"), _qty_for("withdrawal"))
         .join(OrderRefund, RefundedLine.order_refund_id == OrderRefund.id)
         .where(OrderRefund.sub_order_id.in_(sub_order_ids))
         .group_by(RefundedLine.order_line_id)
     )
     return {line_id: _undone(*sums) for line_id, *sums in rows}
+
+
+def _qty_for(reason: str) -> ColumnElement[int]:
+    return func.coalesce(func.sum(RefundedLine.qty).filter(OrderRefund.reason == reason), 0)
 
 
 def refunded_part(session: Session, sub_order_id: int) -> Undone:
@@ -72,5 +79,21 @@ def delivery_given_back(session: Session, order_id: int) -> Money:
     return Money(int(cents or 0))
 
 
-def _undone(qty: int, *sums: int) -> Undone:
-    return Undone(int(qty), *(Money(int(cents)) for cents in sums))
+def _undone(
+    qty: int,
+    amount: int,
+    commission: int,
+    gesture: int,
+    contribution: int,
+    missing_qty: int = 0,
+    withdrawn_qty: int = 0,
+) -> Undone:
+    return Undone(
+        int(qty),
+        Money(int(amount)),
+        Money(int(commission)),
+        Money(int(gesture)),
+        Money(int(contribution)),
+        int(missing_qty),
+        int(withdrawn_qty),
+    )

@@ -29,3 +29,29 @@ def notice(row: WithdrawalRow, *, to: str, for_shop: bool, site_url: str) -> Let
         row=row,
         for_shop=for_shop,
     )
+
+
+def to_shop(row: WithdrawalRow, what: str, *, site_url: str) -> Letter:
+    """What the clock does: `silent`, the money leaves unless the shop says something; `sent_back`, the resident says
+    how the goods went back; `unanswered`, the money has left."""
+    return compose(
+        "basket/mail/withdrawal_clock",
+        key=f"withdrawal_{what}:{row.code}:{row.id}:{row.last_word_at:%Y%m%d%H%M}",
+        to=row.shop_email,
+        language="fr",
+        site_url=site_url,
+        row=row,
+        what=what,
+    )
+
+
+def held(row: WithdrawalRow, *, site_url: str) -> Letter:
+    """The shop says that nothing has come back: the resident learns why their money waits, and what to do."""
+    return compose(
+        "basket/mail/withdrawal_held",
+        key=f"withdrawal_held:{row.code}:{row.id}:{row.last_word_at:%Y%m%d%H%M}",
+        to=row.email,
+        language=row.language,
+        site_url=site_url,
+        row=row,
+    )

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from basket.models import Order, OrderLine, OrderRefund, RefundedLine, SubOrder, Withdrawal, WithdrawalLine
 from basket.rules import initials
-from basket.withdrawal_rules import WAITS, is_in_time, last_day, return_due_on
+from basket.withdrawal_rules import WAITS, goes_back_on, is_held, is_in_time, last_day, return_due_on
 from basket.withdrawing import left_to_withdraw, received_at
 from marketplace.attention import Trouble
 from marketplace.clock import local_day
@@ -57,7 +57,8 @@ class WithdrawnLine:
 @dataclass(frozen=True, slots=True)
 class WithdrawalRow:
     """A declaration as it was made, and what became of it. `amount` is the price of the pieces; `given_back` what has
-    gone back for it, delivery included."""
+    gone back for it, delivery included. `goes_back_on`: when the money leaves by the clock; None while the shop was
+    not told of it, or holds it (`is_held`) until the goods are back."""
 
     id: int
     code: str
@@ -73,7 +74,14 @@ class WithdrawalRow:
     language: str
     name: str
     email: str
+    is_by_telephone: bool
     declared_at: datetime
+    told_at: datetime | None
+    held_at: datetime | None
+    is_held: bool
+    proof: str
+    proof_at: datetime | None
+    goes_back_on: date | None
     return_due_on: date
     refund_due_on: date
     state: str
@@ -85,6 +93,16 @@ class WithdrawalRow:
     @property
     def amount(self) -> Money:
         return Money.total([line.amount for line in self.lines])
+
+    @property
+    def last_word_at(self) -> datetime:
+        """When the shop, the resident or the clock last said something."""
+        return max(at for at in (self.declared_at, self.told_at, self.held_at, self.proof_at) if at is not None)
+
+    @property
+    def may_say_it_went_back(self) -> bool:
+        """Whether the resident has not said yet how it went back, or the shop has said since that nothing came."""
+        return self.state == "waiting" and (self.proof_at is None or self.is_held)
 
 
 def contracts_of(session: Session, order_id: int, now: datetime) -> dict[int, Contract]:
@@ -145,6 +163,14 @@ def get_receipt(session: Session, *, code: str, token: str, withdrawal_id: int) 
     return row
 
 
+def get_withdrawal_of(session: Session, *, code: str, withdrawal_id: int) -> WithdrawalRow:
+    """The declaration of an order, for the association; NotFound for another order's."""
+    row = get_withdrawal(session, withdrawal_id)
+    if row.code != code:
+        raise NotFound()
+    return row
+
+
 def returns_to(session: Session, shop_ids: frozenset[int]) -> tuple[WithdrawalRow, ...]:
     """What these shops wait for, the most urgent first; then the last ones that are settled."""
     mine = _select().where(SubOrder.shop_id.in_(shop_ids))
@@ -163,7 +189,13 @@ def late_withdrawals(session: Session, now: datetime) -> Sequence[Trouble]:
         .limit(MOST),
     )
     return [
-        Trouble("withdrawal", f"{row.code} {row.shop_name}", "withdrawal_waits", row.declared_at, row.amount)
+        Trouble(
+            "withdrawal",
+            f"{row.code} {row.shop_name}",
+            "withdrawal_held" if row.is_held else "withdrawal_waits",
+            row.declared_at,
+            row.amount,
+        )
         for row in rows
     ]
 
@@ -213,7 +245,19 @@ def _rows(session: Session, query: Select[Withdrawal, SubOrder, Order, Shop, str
             language=order.language,
             name=withdrawal.name,
             email=withdrawal.email,
+            is_by_telephone=withdrawal.taken_by is not None,
             declared_at=withdrawal.declared_at,
+            told_at=withdrawal.told_at,
+            held_at=withdrawal.held_at,
+            is_held=withdrawal.state == "waiting" and is_held(withdrawal.held_at, withdrawal.proof_at),
+            proof=withdrawal.proof,
+            proof_at=withdrawal.proof_at,
+            goes_back_on=goes_back_on(
+                local_day(withdrawal.declared_at),
+                told_at=withdrawal.told_at,
+                held_at=withdrawal.held_at,
+                proof_at=withdrawal.proof_at,
+            ),
             return_due_on=return_due_on(local_day(withdrawal.declared_at)),
             refund_due_on=withdrawal.refund_due_on,
             state=withdrawal.state,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -14,15 +15,39 @@ from basket.giving_back import Returned, give_back, lines_of
 from basket.models import Order, OrderEvent, OrderLine, SubOrder, Withdrawal, WithdrawalLine
 from basket.moves import lock_order, parts_of
 from basket.refund_queries import NOTHING, Undone, refunded_lines
-from basket.withdrawal_rules import NEXT, is_in_time, may_be_withdrawn, refund_due_on
+from basket.withdrawal_rules import (
+    NEXT,
+    goes_back_on,
+    is_held,
+    is_in_time,
+    may_be_withdrawn,
+    refund_due_on,
+    tell_shop_on,
+)
 from marketplace.clock import local_day
 from marketplace.errors import FieldError, MarketplaceError, NotFound
 from marketplace.ids import is_token
 from marketplace.jobs import publish
 from marketplace.money import ZERO
 
-#: In the books, the resident acts through the order's own link.
+#: In the books, the resident acts through the order's own link, and the clock where nobody has said anything.
 RESIDENT = "resident"
+CLOCK = "clock"
+#: Letters that leave in one transaction; the next hour tells the other shops.
+AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """So many pieces of each line of a part are renounced. `taken_by`: who wrote it down for the resident, if anybody;
+    `email` is empty for somebody who reads no letters."""
+
+    sub_order_id: int
+    pieces: Mapping[int, int]
+    name: str
+    email: str
+    form_key: str
+    taken_by: str | None
 
 
 class TooLateToWithdraw(MarketplaceError):
@@ -77,8 +102,24 @@ def declare(
     if not (is_token(code) and is_token(token)):
         raise NotFound()
     order = lock_order(session, code)
-    if order is None or order.payment_id is None or not secrets.compare_digest(order.token, token):
+    if order is None or not secrets.compare_digest(order.token, token):
         raise NotFound()
+    said = Declaration(sub_order_id, pieces, name, email, form_key, taken_by=None)
+    return _declare(session, order, said, now)
+
+
+def take_by_telephone(session: Session, *, code: str, said: Declaration, now: datetime) -> Withdrawal:
+    """The same for somebody who said it to a person of the association, who wrote it down (`said.taken_by`)."""
+    order = lock_order(session, code)
+    if order is None:
+        raise NotFound()
+    return _declare(session, order, said, now)
+
+
+def _declare(session: Session, order: Order, said: Declaration, now: datetime) -> Withdrawal:
+    if order.payment_id is None:
+        raise NotFound()
+    sub_order_id, pieces, form_key = said.sub_order_id, said.pieces, said.form_key
     part = next((part for part in parts_of(session, order.id) if part.id == sub_order_id), None)
     if part is None:
         raise NotFound()
@@ -100,8 +141,9 @@ def declare(
     withdrawal = Withdrawal(
         sub_order_id=part.id,
         form_key=form_key,
-        name=name,
-        email=email,
+        name=said.name,
+        email=said.email,
+        taken_by=said.taken_by,
         declared_at=now,
         refund_due_on=refund_due_on(declared_on),
         state="waiting",
@@ -110,33 +152,123 @@ def declare(
     session.add(withdrawal)
     session.flush()
     if part.state in IN_SHOP:
-        _settle(session, order, part, withdrawal, basis="not_handed_over", actor=RESIDENT, now=now)
+        actor = said.taken_by or RESIDENT
+        _settle(session, order, part, withdrawal, basis="not_handed_over", actor=actor, now=now)
     publish(session, "withdrawal.declared", withdrawal_id=withdrawal.id)
     return withdrawal
 
 
 def settle(
-    session: Session, *, withdrawal_id: int, shop_ids: frozenset[int], basis: str, actor: str, now: datetime
+    session: Session, *, withdrawal_id: int, shop_ids: frozenset[int] | None, basis: str, actor: str, now: datetime
 ) -> bool:
-    """The goods are back in the shop, or it has the proof that they were sent: the money goes back to the resident.
+    """The goods are back in the shop, or there is the proof that they were sent: the money goes back to the resident.
 
-    Whether this call did it; the same once more changes nothing. NotFound for another shop's.
+    `shop_ids` are the shops whose people say so, None for the association. Whether this call did it; the same once more
+    changes nothing. NotFound for another shop's.
     """
-    order_id = session.scalar(
+    order, part, withdrawal = _hold(session, withdrawal_id, shop_ids)
+    if (withdrawal.state, "settle") not in NEXT:
+        return False
+    _settle(session, order, part, withdrawal, basis=basis, actor=actor, now=now)
+    return True
+
+
+def settle_unanswered(session: Session, *, withdrawal_id: int, now: datetime) -> bool:
+    """The shop was told and has not said anything: the money goes back on its day (W10). Whether this call did it."""
+    order, part, withdrawal = _hold(session, withdrawal_id, None)
+    due_on = goes_back_on(
+        local_day(withdrawal.declared_at),
+        told_at=withdrawal.told_at,
+        held_at=withdrawal.held_at,
+        proof_at=withdrawal.proof_at,
+    )
+    if (withdrawal.state, "settle") not in NEXT or due_on is None or local_day(now) < due_on:
+        return False
+    _settle(session, order, part, withdrawal, basis="unanswered", actor=CLOCK, now=now)
+    publish(session, "withdrawal.unanswered", withdrawal_id=withdrawal.id)
+    return True
+
+
+def keep_waiting(session: Session, *, withdrawal_id: int, shop_ids: frozenset[int], now: datetime) -> bool:
+    """The shop says that nothing has come back: it keeps the money until something does (W8), and the resident is told.
+
+    Whether this call did it; NotFound for another shop's.
+    """
+    _, _, withdrawal = _hold(session, withdrawal_id, shop_ids)
+    if withdrawal.state != "waiting" or is_held(withdrawal.held_at, withdrawal.proof_at):
+        return False
+    withdrawal.held_at = now
+    publish(session, "withdrawal.held", withdrawal_id=withdrawal.id)
+    return True
+
+
+def say_it_went_back(session: Session, *, code: str, token: str, withdrawal_id: int, proof: str, now: datetime) -> bool:
+    """The resident says how the goods went back: the shop is told, and has so long to answer before the money leaves.
+
+    Whether this call did it: only once for each time that the shop says that nothing came. NotFound for a wrong link.
+    """
+    if not (is_token(code) and is_token(token)):
+        raise NotFound()
+    order, _, withdrawal = _hold(session, withdrawal_id, None)
+    if order.code != code or not secrets.compare_digest(order.token, token):
+        raise NotFound()
+    is_new = withdrawal.proof_at is None or is_held(withdrawal.held_at, withdrawal.proof_at)
+    if withdrawal.state != "waiting" or not is_new:
+        return False
+    withdrawal.proof, withdrawal.proof_at, withdrawal.told_at = proof, now, now
+    publish(session, "withdrawal.sent_back", withdrawal_id=withdrawal.id)
+    return True
+
+
+def tell_shops(session: Session, now: datetime) -> None:
+    """Shops that have not said anything of a withdrawal are told that its money leaves by the clock (W10)."""
+    silent = session.scalars(
+        select(Withdrawal)
+        .where(Withdrawal.state == "waiting", Withdrawal.told_at.is_(None), Withdrawal.held_at.is_(None))
+        .order_by(Withdrawal.id)
+        .limit(AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    for withdrawal in silent:
+        if local_day(now) >= tell_shop_on(local_day(withdrawal.declared_at)):
+            withdrawal.told_at = now
+            publish(session, "withdrawal.silent", withdrawal_id=withdrawal.id)
+
+
+def unanswered(session: Session, now: datetime) -> list[int]:
+    """Withdrawals whose money leaves today by the clock, or should have left before."""
+    told = session.scalars(
+        select(Withdrawal).where(Withdrawal.state == "waiting", Withdrawal.told_at.is_not(None)).order_by(Withdrawal.id)
+    )
+    return [
+        one.id
+        for one in told
+        if (
+            due_on := goes_back_on(
+                local_day(one.declared_at), told_at=one.told_at, held_at=one.held_at, proof_at=one.proof_at
+            )
+        )
+        is not None
+        and due_on <= local_day(now)
+    ]
+
+
+def _hold(session: Session, withdrawal_id: int, shop_ids: frozenset[int] | None) -> tuple[Order, SubOrder, Withdrawal]:
+    """The order, the part and the withdrawal, held in that order; NotFound for none, and for another shop's."""
+    query = (
         select(SubOrder.order_id)
         .join(Withdrawal, Withdrawal.sub_order_id == SubOrder.id)
-        .where(Withdrawal.id == withdrawal_id, SubOrder.shop_id.in_(shop_ids))
+        .where(Withdrawal.id == withdrawal_id)
     )
+    if shop_ids is not None:
+        query = query.where(SubOrder.shop_id.in_(shop_ids))
+    order_id = session.scalar(query)
     if order_id is None:
         raise NotFound()
     order = session.get_one(Order, order_id, with_for_update=True, populate_existing=True)
     parts = parts_of(session, order.id)
     withdrawal = session.get_one(Withdrawal, withdrawal_id, with_for_update=True, populate_existing=True)
-    if (withdrawal.state, "settle") not in NEXT:
-        return False
-    part = next(part for part in parts if part.id == withdrawal.sub_order_id)
-    _settle(session, order, part, withdrawal, basis=basis, actor=actor, now=now)
-    return True
+    return order, next(part for part in parts if part.id == withdrawal.sub_order_id), withdrawal
 
 
 def _settle(

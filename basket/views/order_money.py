@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy.orm import Session
 
-from basket import by_hand, cancelling, money_queries
+from basket import by_hand, cancelling, money_queries, withdrawal_queries
 from basket.models import OrderRefund
 from basket.money_schemas import CancelPart, GiveGesture, OrderQuery, give_back
 from basket.moves import NotPossibleNow
@@ -57,8 +57,18 @@ def find() -> ResponseReturnValue:
 @blueprint.get("/<code>")
 @open_to(_staff)
 def show(code: str) -> ResponseReturnValue:
-    order = _order(code)
-    return render_template("basket/money/order.html", order=order, may_give=role("treasurer")())
+    hall = the_hall()
+    with hall.database.reading() as session:
+        order = money_queries.get_order_money(session, code)
+        contracts = withdrawal_queries.contracts_of(session, order.id, hall.clock.now())
+        withdrawals = withdrawal_queries.withdrawals_of(session, order.id)
+    return render_template(
+        "basket/money/order.html",
+        order=order,
+        withdrawals=withdrawals,
+        renounceable={part_id for part_id, contract in contracts.items() if contract.lines},
+        may_give=role("treasurer")(),
+    )
 
 
 @blueprint.get("/<code>/rendre")

@@ -44,6 +44,19 @@ def goods_back(withdrawal_id: int) -> ResponseReturnValue:
     return redirect(url_for("merchant.returns"), 303)
 
 
+@blueprint.post("/retours/<int:withdrawal_id>/pas-revenu")
+@open_to(merchant_member, rate="60 per minute")
+def nothing_back(withdrawal_id: int) -> ResponseReturnValue:
+    """Nothing has come back yet: the money waits, as the law allows, and the resident is told."""
+    hall = the_hall()
+    with hall.database.transaction() as session:
+        is_new = withdrawing.keep_waiting(
+            session, withdrawal_id=withdrawal_id, shop_ids=my_shop_ids(), now=hall.clock.now()
+        )
+    flash(sentence("withdrawal_is_held" if is_new else "withdrawal_was_held"))
+    return redirect(url_for("merchant.returns"), 303)
+
+
 def _page(codes: dict[str, list[str]]) -> str:
     hall = the_hall()
     with hall.database.reading() as session:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from basket import queries, withdrawal_handlers, withdrawal_queries, withdrawing
-from basket.views import returns
-from basket.withdrawal_schemas import withdraw
+from basket.views import returns, withdrawals_by_telephone
+from basket.views.renouncing import Asked, declare_in_two_steps, form_page, part_of
+from basket.withdrawal_schemas import WentBack
 from marketplace.attention import add_troubles
-from marketplace.errors import FieldError, NotFound
 from marketplace.hall import the_hall
-from marketplace.ids import new_token
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import everyone, open_to
 from marketplace.web.headers import keep_nothing
@@ -27,105 +27,75 @@ blueprint.after_request(keep_nothing)
 @open_to(everyone)
 def form(code: str, token: str, sub_order_id: int) -> ResponseReturnValue:
     """What of one shop's part the resident renounces."""
-    return _form_page(code, token, sub_order_id, {}, {})
+    return form_page(_look(code, token, sub_order_id), {}, {})
 
 
 @blueprint.post("/commande/<code>/<token>/renoncer/<int:sub_order_id>")
 @open_to(everyone, rate="30 per minute")
 def declare(code: str, token: str, sub_order_id: int) -> ResponseReturnValue:
     """The first button shows the declaration; "confirm the withdrawal" declares it. No reason is asked."""
-    hall = the_hall()
-    order, contract = _look(code, token, sub_order_id)
-    line_ids = [line.id for line in contract.lines] if contract is not None else []
-    # Once everything is declared no line is left to name: the same form pressed again still finds its receipt.
-    named = [int(name[4:]) for name in request.form if re.fullmatch("qty-[0-9]{1,18}", name)]
-    try:
-        # A line that is left empty is kept.
-        sent = {name: value for name, value in request.form.items() if value.strip()}
-        typed = load_form(withdraw({*line_ids, *named}), sent)
-        pieces = {line_id: typed[f"qty-{line_id}"] for line_id in {*line_ids, *named}}
-        if typed["step"] == "change":
-            return _form_page(code, token, sub_order_id, {}, {})
-        look_only = typed["step"] == "look"
-        with hall.database.reading() if look_only else hall.database.transaction() as session:
-            declared = withdrawing.declare(
-                session,
-                code=code,
-                token=token,
-                sub_order_id=sub_order_id,
-                pieces=pieces,
-                name=typed["name"],
-                email=typed["email"],
-                form_key=typed["form_key"],
-                now=hall.clock.now(),
-            )
-    except FormErrors as refused:
-        said = {"name": ["form_too_old"]} if "form_key" in refused.errors else refused.errors
-        return _form_page(code, token, sub_order_id, said, {})
-    except FieldError as refused:
-        field = refused.field if refused.field in {f"qty-{line_id}" for line_id in line_ids} else "name"
-        return _form_page(code, token, sub_order_id, {field: [refused.code]}, refused.details)
-    except withdrawing.TooLateToWithdraw:
-        return _form_page(code, token, sub_order_id, {}, {}, 409)
-    if not look_only:
-        address = url_for("withdrawals.receipt", code=code, token=token, withdrawal_id=declared.id)
-        return redirect(address, 303)
-    return render_template(
-        "basket/withdrawals/confirm.html",
-        order=order,
-        part=_part(order, sub_order_id),
-        contract=contract,
-        pieces=pieces,
-        typed=typed,
-        sent=[(name, value) for name, value in request.form.items() if name not in ("csrf_token", "step")],
-    )
+
+    def act(session: Session, typed: Mapping[str, Any], pieces: Mapping[int, int]) -> int:
+        return withdrawing.declare(
+            session,
+            code=code,
+            token=token,
+            sub_order_id=sub_order_id,
+            pieces=pieces,
+            name=typed["name"],
+            email=typed["email"],
+            form_key=typed["form_key"],
+            now=the_hall().clock.now(),
+        ).id
+
+    asked = _look(code, token, sub_order_id)
+    withdrawal_id = declare_in_two_steps(asked, act)
+    if not isinstance(withdrawal_id, int):
+        return withdrawal_id
+    return redirect(url_for("withdrawals.receipt", code=code, token=token, withdrawal_id=withdrawal_id), 303)
 
 
 @blueprint.get("/commande/<code>/<token>/renoncement/<int:withdrawal_id>")
 @open_to(everyone)
 def receipt(code: str, token: str, withdrawal_id: int) -> ResponseReturnValue:
     """What was declared, with its date and time: the same as in the letter, and good to print."""
+    return _receipt_page(code, token, withdrawal_id, {})
+
+
+@blueprint.post("/commande/<code>/<token>/renoncement/<int:withdrawal_id>")
+@open_to(everyone, rate="10 per minute")
+def went_back(code: str, token: str, withdrawal_id: int) -> ResponseReturnValue:
+    """The resident says how the goods went back: the shop has to answer, or the money leaves."""
+    hall = the_hall()
+    try:
+        form = load_form(WentBack(), request.form)
+    except FormErrors as refused:
+        return _receipt_page(code, token, withdrawal_id, refused.errors)
+    with hall.database.transaction() as session:
+        withdrawing.say_it_went_back(
+            session,
+            code=code,
+            token=token,
+            withdrawal_id=withdrawal_id,
+            proof=form["proof"],
+            now=hall.clock.now(),
+        )
+    return redirect(url_for("withdrawals.receipt", code=code, token=token, withdrawal_id=withdrawal_id), 303)
+
+
+def _receipt_page(code: str, token: str, withdrawal_id: int, codes: Mapping[str, Sequence[str]]) -> ResponseReturnValue:
     with the_hall().database.reading() as session:
         row = withdrawal_queries.get_receipt(session, code=code, token=token, withdrawal_id=withdrawal_id)
-    return render_template("basket/withdrawals/receipt.html", row=row)
+    page = render_template("basket/withdrawals/receipt.html", row=row, codes=codes, typed=request.form, is_staff=False)
+    return page, 422 if codes else 200
 
 
-def _look(code: str, token: str, sub_order_id: int) -> tuple[queries.OrderRow, withdrawal_queries.Contract | None]:
+def _look(code: str, token: str, sub_order_id: int) -> Asked:
     hall = the_hall()
     with hall.database.reading() as session:
         order = queries.get_order(session, code=code, token=token)
-        _part(order, sub_order_id)
         contracts = withdrawal_queries.contracts_of(session, order.id, hall.clock.now())
-    return order, contracts.get(sub_order_id)
-
-
-def _part(order: queries.OrderRow, sub_order_id: int) -> queries.ShopPart:
-    part = next((part for part in order.parts if part.sub_order_id == sub_order_id), None)
-    if part is None:
-        raise NotFound()
-    return part
-
-
-def _form_page(
-    code: str,
-    token: str,
-    sub_order_id: int,
-    codes: Mapping[str, Sequence[str]],
-    details: Mapping[str, object],
-    status: int = 200,
-) -> ResponseReturnValue:
-    order, contract = _look(code, token, sub_order_id)
-    page = render_template(
-        "basket/withdrawals/form.html",
-        order=order,
-        part=_part(order, sub_order_id),
-        contract=contract,
-        codes=codes,
-        details=details,
-        typed=request.form or {"name": order.name, "email": order.email},
-        form_key=request.form.get("form_key") or new_token(),
-    )
-    return page, 422 if codes else status
+    return Asked(order, part_of(order, sub_order_id), contracts.get(sub_order_id))
 
 
 def init_withdrawals(app: Flask) -> None:
@@ -133,4 +103,5 @@ def init_withdrawals(app: Flask) -> None:
     # Importing the handlers makes them known; importing the returns has hung them into the shops' counter.
     assert withdrawal_handlers and returns
     app.register_blueprint(blueprint)
+    app.register_blueprint(withdrawals_by_telephone.blueprint)
     add_troubles(app, withdrawal_queries.late_withdrawals)

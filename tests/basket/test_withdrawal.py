@@ -8,12 +8,17 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from basket import orders, withdrawal_rules, withdrawing
 from basket.models import Order, OrderLine, OrderRefund, SubOrder, Withdrawal
+from basket.shortages import report_shortage
+from basket.withdrawal_handlers import watch_the_days
 from basket.withdrawal_queries import contracts_of, late_withdrawals
+from marketplace.accounts.models import SignIn, User
+from marketplace.accounts.people import grant_role
 from marketplace.clock import FixedClock
 from marketplace.errors import FieldError, NotFound
 from marketplace.hall import Hall
@@ -82,6 +87,20 @@ def _settle(hall: Hall, withdrawal_id: int, part: SubOrder) -> bool:
 def _refunds(hall: Hall) -> list[Money]:
     with hall.database.reading() as session:
         return list(session.scalars(select(Refund.amount).order_by(Refund.id)))
+
+
+def _coordinator(app: Flask, hall: Hall) -> Browser:
+    now, token = hall.clock.now(), new_token()
+    with hall.database.transaction() as session:
+        user = User(email=f"{token}@example.org".lower(), name="Marion Petit", created_at=now)
+        session.add(user)
+        session.flush()
+        grant_role(session, user_id=user.id, role="coordinator", actor="test", now=now)
+        session.add(SignIn(token=token, user_id=user.id, signed_in_at=now, seen_at=now))
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"], cookie["_fresh"] = token, True
+    return Browser(client)
 
 
 # --- The time that the law gives -------------------------------------------------------------------------------
@@ -239,6 +258,172 @@ def test_one_that_waits_for_ten_days_is_seen_by_a_person(hall: Hall, paid: Paid,
         clock.advance(timedelta(days=days))
         with hall.database.reading() as session:
             assert [(t.what, t.amount) for t in late_withdrawals(session, clock.now())] == found
+
+
+# --- The clock (W10) ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "held", "proof", "leaves"),
+    [
+        (None, None, None, None),
+        # Told in time: the day before the law's last one.
+        (10, None, None, date(2026, 12, 14)),
+        # Told late: two days to answer.
+        (13, None, None, date(2026, 12, 16)),
+        # The shop has nothing: the law lets it wait.
+        (10, 11, None, None),
+        # The resident has said since how it went back, and the shop nothing.
+        (12, 11, 12, date(2026, 12, 15)),
+        # The last word is the shop's.
+        (12, 13, 12, None),
+    ],
+)
+def test_the_money_leaves_by_the_clock_unless_the_shop_holds_it(
+    told: int | None, held: int | None, proof: int | None, leaves: date | None
+) -> None:
+    """Declared on 1 December, in days since; the law's last day is the 15th."""
+
+    def at(days: int | None) -> datetime | None:
+        return None if days is None else datetime(2026, 12, 1, 9, tzinfo=UTC) + timedelta(days=days)
+
+    declared_on = date(2026, 12, 1)
+    assert withdrawal_rules.refund_due_on(declared_on) == date(2026, 12, 15)
+    assert withdrawal_rules.goes_back_on(declared_on, told_at=at(told), held_at=at(held), proof_at=at(proof)) == leaves
+
+
+def _strike(hall: Hall) -> None:
+    watch_the_days(hall)
+    work(hall)
+
+
+def test_a_shop_that_does_not_answer_is_told_and_the_money_leaves_on_its_day(
+    hall: Hall, paid: Paid, clock: FixedClock
+) -> None:
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    _bring(hall, placed, "cave")
+    withdrawal_id = _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
+    with running_mail_server() as post:
+        posted = replace(hall, mailer=Mailer(host="127.0.0.1", port=post.port, sender=hall.settings.mail_from))
+        work(posted)
+        for days, subjects in (
+            (9, []),
+            (1, ["sans un mot de vous"]),
+            (3, ["sans un mot de vous", "le client est remboursé"]),
+        ):
+            clock.advance(timedelta(days=days))
+            _strike(posted)
+            letters = [one["Subject"] for one in post.to("cave@example.org")]
+            said = [one for one in letters if "sans un mot" in one or "est remboursé" in one]
+            assert [subject in one for subject, one in zip(subjects, said, strict=True)] == [True] * len(subjects)
+        (warned,) = [one for one in post.to("cave@example.org") if "sans un mot" in one["Subject"]]
+        assert "Sans un mot de vous, il repart le lundi 7 décembre." in text_of(warned).replace("\xa0", " ")
+        assert [one for one in post.to("jeanne@example.org") if "16,50" in text_of(one)]
+    assert _refunds(hall) == [Money(1650)]
+    with hall.database.reading() as session:
+        withdrawal = session.get_one(Withdrawal, withdrawal_id)
+        assert (withdrawal.basis, withdrawal.settled_by) == ("unanswered", "clock")
+
+
+def test_the_law_lets_a_shop_wait_until_the_resident_says_how_it_went_back(
+    hall: Hall, paid: Paid, keeper: Keeper, client: FlaskClient, clock: FixedClock
+) -> None:
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    _bring(hall, placed, "cave")
+    withdrawal_id = _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
+    page = f"/commande/{placed.code}/{placed.token}/renoncement/{withdrawal_id}"
+    clock.advance(timedelta(days=11))
+    with running_mail_server() as post:
+        posted = replace(hall, mailer=Mailer(host="127.0.0.1", port=post.port, sender=hall.settings.mail_from))
+        _strike(posted)
+        cellar = keeper("cave")
+        assert "l’argent repart de lui-même le lundi 7 décembre" in cellar.get("/boutique/retours").text
+        assert keeper("librairie").post(f"/boutique/retours/{withdrawal_id}/pas-revenu").status_code == 404
+        for said in ("l’argent attend le produit", "Rien à refaire"):
+            assert cellar.post(f"/boutique/retours/{withdrawal_id}/pas-revenu").status_code == 303
+            assert said in cellar.get("/boutique/retours").text
+        clock.advance(timedelta(days=30))
+        _strike(posted)
+        assert _refunds(hall) == []
+        with hall.database.reading() as session:
+            assert [trouble.why for trouble in late_withdrawals(session, clock.now())] == ["withdrawal_held"]
+        (held,) = [one for one in post.to("jeanne@example.org") if "attend votre retour" in one["Subject"]]
+        assert f"{page}" in text_of(held)
+        assert "Rien n’est encore revenu" in client.get(page).text
+        browser = Browser(client)
+        empty = browser.post(page, proof=" ")
+        assert empty.status_code == 422 and "Où, quand" in empty.text
+        assert browser.post(page.replace(placed.token, new_token()), proof="x").status_code == 404
+        for _ in range(2):
+            assert browser.post(page, proof="Rapporté <b>jeudi</b>.").status_code == 303
+        _strike(posted)
+        (proof,) = [one for one in post.to("cave@example.org") if "a rendu le produit" in one["Subject"]]
+        assert "Rapporté <b>jeudi</b>." in text_of(proof)
+        assert "Rapporté &lt;b&gt;jeudi&lt;/b&gt;." in html_of(proof)
+        assert _refunds(hall) == []
+        clock.advance(timedelta(days=2))
+        _strike(posted)
+    assert _refunds(hall) == [Money(1650)]
+
+
+# --- On the telephone ----------------------------------------------------------------------------------------------
+
+
+def test_who_says_it_on_the_telephone_gets_the_same_receipt_on_paper(
+    app: Flask, hall: Hall, paid: Paid, client: FlaskClient
+) -> None:
+    placed = paid(["C1", "C1"])
+    part = part_of(hall, placed, "cave")
+    line = _line(hall, part, "C1")
+    _bring(hall, placed, "cave")
+    staff = _coordinator(app, hall)
+    shown = staff.get(f"/tresorerie/commandes/{placed.code}").text
+    url = f"/tresorerie/commandes/{placed.code}/renoncer/{part.id}"
+    assert f'href="{url}"' in shown and "Il peut renoncer jusqu’au" in staff.get(url).text
+    form = {"name": "Jeanne Martin", "email": "", "form_key": new_token(), f"qty-{line}": "1"}
+    assert staff.post(url, step="do", **{**form, f"qty-{line}": "3"}).status_code == 422
+    look = staff.post(url, step="look", **form)
+    assert "Lisez-le au client" in look.text and "la page suivante s’imprime" in look.text
+    done = {staff.post(url, step="do", **form).location for _ in range(2)}
+    (receipt,) = done
+    paper = staff.get(receipt or "").text.replace("\xa0", " ")
+    for said in ("Reçue le", "mardi 24 novembre 2026 à 10 h", "dite au téléphone", "data-print", "Imprimez cette page"):
+        assert said in paper, said
+    assert staff.get((receipt or "").replace(placed.code, "AAAAAA")).status_code == 404
+    with running_mail_server() as post:
+        mailer = Mailer(host="127.0.0.1", port=post.port, sender=hall.settings.mail_from)
+        work(replace(hall, mailer=mailer))
+        assert [one["Subject"] for one in post.to("jeanne@example.org") if "rétractation" in one["Subject"]] == []
+        assert [one for one in post.to("cave@example.org") if "renonce" in one["Subject"]]
+    with hall.database.reading() as session:
+        assert (session.scalars(select(Withdrawal.taken_by)).one() or "").startswith("person:")
+    assert staff.post(receipt or "").status_code == 422
+    assert staff.post(receipt or "", basis="sent").status_code == 303
+    assert _refunds(hall) == [Money(1200)]
+
+
+def test_pieces_renounced_before_the_hand_over_are_not_missing(
+    hall: Hall, paid: Paid, keeper: Keeper, client: FlaskClient
+) -> None:
+    placed = paid(["C1", "C1", "C1"])
+    part = part_of(hall, placed, "cave")
+    line = _line(hall, part, "C1")
+    _declare(hall, placed, part, {line: 1})
+    with hall.database.transaction() as session:
+        report_shortage(
+            session,
+            sub_order_id=part.id,
+            shop_ids=frozenset({part.shop_id}),
+            available={line: 1},
+            actor="member:1",
+            now=hall.clock.now(),
+        )
+    shop = keeper("cave").get(f"/boutique/commandes/{part.id}").text.replace("\xa0", " ")
+    assert "Le client renonce à 1 pièce : remettez-la en rayon" in shop and "1 manque<" in shop
+    mine = client.get(f"/commande/{placed.code}/{placed.token}").text
+    assert "Vous avez renoncé à 1 pièce<" in mine and "1 manque<" in mine
 
 
 # --- The pages and the letters ---------------------------------------------------------------------------------

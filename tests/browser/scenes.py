@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from basket import orders, reservations
 from basket.documents.models import CommissionPart, CommissionRun
 from basket.handlers import let_unpaid_orders_lapse
-from basket.models import Order, OrderLine, Reservation, SubOrder
+from basket.models import Order, OrderLine, Reservation, SubOrder, Withdrawal
 from marketplace.clock import local_day
 from marketplace.delivery.models import Booking, Round, Slot
 from marketplace.invoices.issuing import credit, issue_for_seller, issue_own
@@ -789,10 +789,24 @@ def _withdrawals(crawl: Crawl) -> None:
     crawl.send(who, url, form | {f"qty-{line_id}": "1", "step": "look"}, "withdrawal: confirm")
     crawl.send(who, url, form | {f"qty-{line_id}": "1", "step": "do"}, "withdrawal: receipt")
     crawl.visit(who, page, "order: renounced")
+    with town.hall.database.reading() as session:
+        withdrawal_id = session.scalars(select(func.max(Withdrawal.id))).one()
+    receipt = f"{page}/renoncement/{withdrawal_id}"
+    crawl.refused(who, receipt, {}, "withdrawal: went back, nothing said")
+    crawl.refused(who, receipt, {"proof": LONG}, "withdrawal: went back, too long")
+    crawl.send(who, receipt, {"proof": HOSTILE}, "withdrawal: went back")
+    staff = sign_in(crawl, "a coordinator on the telephone", "coordination@example.org")
+    by_telephone = f"/tresorerie/commandes/{code}/renoncer/{part_id}"
+    crawl.visit(staff, by_telephone, "telephone withdrawal: nothing left")
+    paper = f"/tresorerie/commandes/{code}/renoncement/{withdrawal_id}"
+    crawl.visit(staff, paper, "telephone withdrawal: receipt")
+    crawl.refused(staff, paper, {"basis": HOSTILE}, "telephone withdrawal: hostile")
     crawl.visit(who, url, "withdrawal: nothing left")
     keeper = sign_in(crawl, "a merchant who gets something back", f"{slug}@example.org")
     returns = crawl.visit(keeper, "/boutique/retours", "shop: a return")
     action = returns.tree.css_first("form[action^='/boutique/retours/']").attributes["action"] or ""
+    crawl.send(keeper, f"{action}/pas-revenu", {}, "shop: nothing came back")
+    crawl.visit(who, receipt, "withdrawal: held")
     crawl.refused(keeper, action, {}, "shop: return, nothing said")
     crawl.refused(keeper, action, {"basis": HOSTILE}, "shop: return, hostile")
     crawl.send(keeper, action, {"basis": "goods"}, "shop: returned")

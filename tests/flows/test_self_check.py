@@ -151,6 +151,11 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "INSERT INTO withdrawal_line SELECT w.id, l.id, l.qty + 1 FROM withdrawal w JOIN order_line l"
         " USING (sub_order_id)",
     ),
+    "I10 a withdrawal was paid by the clock while its shop held it, or was not told": (
+        "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state, basis,"
+        " settled_at, told_at, held_at) SELECT min(id), 'k', 'x', 'x', now(), now(), 'settled', 'unanswered', now(),"
+        " now(), now() FROM sub_order",
+    ),
     "I10 a withdrawal waits for goods that never left": (
         "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state)"
         " SELECT min(id), 'k', 'x', 'x', now(), now(), 'waiting' FROM sub_order WHERE state = 'received'",

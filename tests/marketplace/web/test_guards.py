@@ -66,11 +66,11 @@ DOORS = {
         reservations.cancel reservations.cancel_form reservations.form reservations.show reservations.submit
         pages.accessibility pages.help pages.legal pages.privacy pages.ranking pages.terms pages.withdrawal
         payments.notice plan.move plan.show static tracking.show
-        withdrawals.declare withdrawals.form withdrawals.receipt
+        withdrawals.declare withdrawals.form withdrawals.receipt withdrawals.went_back
     """,
     "signed_in": "accounts.home accounts.sign_out",
     "merchant_member": """
-        merchant.goods_back merchant.report_weight merchant.returns merchant.weigh
+        merchant.goods_back merchant.nothing_back merchant.report_weight merchant.returns merchant.weigh
         merchant.documents merchant.mandate merchant.sign_mandate merchant.decline_mandate merchant.end_mandate
         merchant.connect_account merchant.connection_return merchant.leave merchant.leave_form merchant.look_again
         merchant.payouts
@@ -97,6 +97,8 @@ DOORS = {
     "_staff": """
         attention.give_back attention.home attention.refund_again connections.home
         order_money.find order_money.show
+        telephone_withdrawals.declare telephone_withdrawals.form telephone_withdrawals.receipt
+        telephone_withdrawals.settle
     """,
     "role_courier": "courier.absent courier.again courier.collect courier.deliver courier.home courier.stop",
 }
@@ -175,6 +177,16 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.do_cancel": {},
     "merchant.report_lack": {"available-1": "1"},
     "merchant.goods_back": {"basis": "goods"},
+    "merchant.nothing_back": {},
+    "telephone_withdrawals.settle": {"basis": "goods"},
+    "telephone_withdrawals.declare": {
+        "step": "look",
+        "form_key": "k" * 20,
+        "name": "Jeanne Martin",
+        "email": "",
+        "qty-1": "1",
+    },
+    "withdrawals.went_back": {"proof": "Rapporté mardi."},
     "merchant.report_weight": {"grams-1": "380", "ticket": "12"},
     "withdrawals.declare": {
         "step": "look",
