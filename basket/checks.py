@@ -132,6 +132,12 @@ RULES = (
         "AND r.order_line_id = w.order_line_id AND r.qty = 0))",
     ),
     (
+        "I10 a weighing promises another weight than the sale",
+        "SELECT w.id FROM weighing w JOIN order_line l ON l.id = w.order_line_id "
+        "WHERE w.promised_grams <> ALL (SELECT l.net_grams * n FROM generate_series(1, l.qty) n) "
+        "OR l.net_grams IS NULL OR w.promised_grams > l.net_grams * l.qty",
+    ),
+    (
         "I10 more pieces withdrawn than bought",
         "SELECT l.id FROM order_line l JOIN withdrawal_line w ON w.order_line_id = l.id "
         "GROUP BY l.id HAVING sum(w.qty) > l.qty",

@@ -275,6 +275,7 @@ class OrderLine(Base):
         UniqueConstraint("sub_order_id", "variant_id"),
         CheckConstraint("qty > 0", name="qty_positive"),
         CheckConstraint("unit_price >= 0", name="price_not_negative"),
+        CheckConstraint("net_grams > 0", name="grams_positive"),
     )
 
     id: Mapped[Id]
@@ -291,6 +292,8 @@ class OrderLine(Base):
     vat_bp: Mapped[int] = mapped_column(SmallInteger)
     commission: Mapped[Money]
     contribution: Mapped[Money] = mapped_column(server_default=text("0"))
+    #: The weight that was promised of each piece; None for what is not sold with its weight.
+    net_grams: Mapped[int | None]
     allergens: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 
     sub_order: Mapped[SubOrder] = relationship(back_populates="lines", lazy="raise")

@@ -335,6 +335,7 @@ def _insert_sub_orders(
                 "drawing": line.drawing,
                 "unit_price": line.unit_price,
                 "qty": line.qty,
+                "net_grams": line.net_grams,
                 "vat_bp": 0 if group.shop.is_vat_exempt else line.kind.vat_bp,
                 "commission": share,
                 "contribution": part,

@@ -40,6 +40,8 @@ class QuotedLine:
     kind: Kind
     drawing: str
     allergens: tuple[str, ...] | None
+    #: What each piece weighs, for what is sold with its weight.
+    net_grams: int | None
     qty: int
     unit_price: Money
     seen_price: Money
@@ -263,6 +265,7 @@ def _quoted_line(line: Line, variant: Variant, product: Product, shop: Shop, on:
         kind=kind,
         drawing=product.drawing,
         allergens=None if product.allergens is None else tuple(product.allergens),
+        net_grams=(variant.net_amount or None) if variant.net_unit == "g" else None,
         qty=line.qty,
         unit_price=variant.price,
         seen_price=line.seen_price,

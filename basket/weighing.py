@@ -17,7 +17,6 @@ from basket.rules import lighter
 from basket.shortages import STATES
 from marketplace.errors import NotFound
 from marketplace.money import ZERO
-from merchants.models import Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +31,18 @@ class Weighable:
 
 
 def weighable_lines(session: Session, sub_order_id: int) -> tuple[Weighable, ...]:
-    """The lines of a part whose product says its net weight, and that cost something."""
+    """The lines of a part that were sold with a weight, and that cost something."""
     undone = refunded_lines(session, sub_order_id)
-    rows = session.execute(
-        select(OrderLine, Variant.net_amount)
-        .join(Variant, OrderLine.variant_id == Variant.id)
-        .where(OrderLine.sub_order_id == sub_order_id, Variant.net_unit == "g", Variant.net_amount > 0)
+    lines = session.scalars(
+        select(OrderLine)
+        .where(OrderLine.sub_order_id == sub_order_id, OrderLine.net_grams.is_not(None))
         .order_by(OrderLine.position)
     )
     weighable = []
-    for line, grams in rows:
+    for line in lines:
         left_qty = line.qty - undone.get(line.id, NOTHING).qty
-        if left_qty and line.unit_price and grams is not None:
-            weighable.append(Weighable(line.id, line.name, line.label, left_qty, left_qty * grams))
+        if left_qty and line.unit_price and line.net_grams is not None:
+            weighable.append(Weighable(line.id, line.name, line.label, left_qty, left_qty * line.net_grams))
     return tuple(weighable)
 
 

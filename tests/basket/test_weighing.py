@@ -47,6 +47,8 @@ def test_the_shop_types_its_weight_and_the_difference_goes_back(hall: Hall, keep
     with hall.database.transaction() as session:
         session.execute(update(Variant).where(Variant.reference == "F1").values(net_amount=400, net_unit="g"))
     part = part_of(hall, paid(["F1", "F1", "C1"]), "fromagerie")
+    with hall.database.transaction() as session:  # what was promised is what was sold, whatever the product says later
+        session.execute(update(Variant).where(Variant.reference == "F1").values(net_amount=500))
     with hall.database.reading() as session:
         line = session.scalars(select(OrderLine.id).where(OrderLine.sub_order_id == part.id)).one()
     url = f"/boutique/commandes/{part.id}"

@@ -145,6 +145,11 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "INSERT INTO weighing (order_line_id, promised_grams, weighed_grams, at, actor, order_refund_id)"
         " SELECT l.id, 400, 380, now(), 'test', o.id FROM order_refund o JOIN order_line l USING (sub_order_id)",
     ),
+    "I10 a weighing promises another weight than the sale": (
+        "UPDATE order_line SET net_grams = 400",
+        "INSERT INTO weighing (order_line_id, promised_grams, weighed_grams, at, actor)"
+        " SELECT min(id), 401, 380, now(), 'test' FROM order_line",
+    ),
     "I10 more pieces withdrawn than bought": (
         "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state)"
         " SELECT min(id), 'k', 'x', 'x', now(), now(), 'waiting' FROM sub_order",
