@@ -18,7 +18,7 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 from urllib3.exceptions import ProtocolError
 from werkzeug.test import Client as WsgiClient
-from werkzeug.test import EnvironBuilder
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from marketplace.clock import FixedClock
 from marketplace.payments.gateway import Gateway
@@ -45,7 +45,7 @@ class WithinAdapter(BaseAdapter):
 
     def __init__(self, app: Flask) -> None:
         super().__init__()
-        self._client = WsgiClient(app)
+        self._app = app
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         body = request.body or b""
@@ -58,13 +58,13 @@ class WithinAdapter(BaseAdapter):
             data=body.encode() if isinstance(body, str) else body,
             environ_base={"werkzeug.socket": line},
         ).get_environ()
-        answer = self._client.open(environ)
+        parts, status, headers = run_wsgi_app(self._app, environ, buffered=True)
         if line.is_cut:
             raise requests.ConnectionError(ProtocolError("Connection aborted."), request=request)
         response = requests.Response()
-        response.status_code = answer.status_code
-        response.headers.update(answer.headers)
-        response.raw = HTTPResponse(BytesIO(answer.data), preload_content=False, status=answer.status_code)
+        response.status_code = int(status.split()[0])
+        response.headers.update(headers)
+        response.raw = HTTPResponse(BytesIO(b"".join(parts)), preload_content=False, status=response.status_code)
         response.url, response.request, response.encoding = request.url or "", request, "utf-8"
         return response
 
@@ -82,7 +82,7 @@ class SandboxWithin(Sandbox):
         keys = (KEY, STRANGERS_KEY)
         self.app = create_sandbox(Options(Path(":memory:"), keys=keys, application=APPLICATION, clock=clock))
         self.http.mount("http://", WithinAdapter(self.app))
-        self.http.mount("http://", WithinAdapter(self.app))
+        self._client = WsgiClient(self.app)
         self._state = state_of(self.app)
         #: The organisation whose payments these are.
         self.platform_id = self._state.profiles[KEY].organization_id
@@ -90,6 +90,11 @@ class SandboxWithin(Sandbox):
 
     def gateway(self, **_: Any) -> Gateway:
         return Gateway(endpoint=ADDRESS, api_key=KEY, transport=WithinAdapter(self.app))
+
+    def control(self, method: str, path: str, json: object = None) -> Any:
+        answer = self._client.open(f"/_sandbox/{path}", base_url=ADDRESS, method=method, json=json)
+        assert answer.status_code < 400, answer.text
+        return answer.json
 
     def keep(self, name: str) -> None:
         """Remember the book as it is now."""

@@ -15,7 +15,7 @@ ROUTABLE = timedelta(days=90)
 
 #: Less what refunds have taken of a share before it was routed. What they take back afterwards was asked for and is
 #: still to come; what a refund had taken and, failing, gave back is kept where its share has been routed already.
-_SHARES = text(
+SHARES_BY_PARTY = text(
     """
     WITH taken AS (
       SELECT r.payment_id, p.party, sum(p.amount) AS cents,
@@ -80,5 +80,5 @@ def shares_by_party(session: Session) -> dict[str, PartyShares]:
             Money(int(row.coming_back)),
             row.oldest_at + ROUTABLE if row.oldest_at else None,
         )
-        for row in session.execute(_SHARES)
+        for row in session.execute(SHARES_BY_PARTY)
     }

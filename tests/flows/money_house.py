@@ -6,11 +6,14 @@ and the worker is a loop that runs the jobs which it finds. Whoever builds a hou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg._preparing import PrepareManager
+from sqlalchemy import event
 
 import basket.checks
 import marketplace.payments.checks
@@ -24,6 +27,7 @@ from marketplace.hall import Hall
 from marketplace.jobs import subscribers
 from marketplace.ledger.proof import WAITING
 from marketplace.mail import Mailer
+from marketplace.payments.queries import SHARES_BY_PARTY
 from marketplace.settings import Settings
 from tests.sandbox_within import SandboxWithin
 from tests.walk import NOW, arrange_town, register_merchants
@@ -36,10 +40,19 @@ CHANGING = ("variant", "stock_move", "merchant_account", "slot", "round")
 MONEY_JOBS = ("basket.handlers.take_payment", "marketplace.payments.")
 
 
+class _Plans(PrepareManager):
+    """Statements prepared once for all lives: no transaction changes a table, so none makes us forget them."""
+
+    def clear(self) -> bool:
+        return False
+
+
 class MoneyHouse:
     """The house around an empty database, which it fills with a town; `reset` puts everything back."""
 
     def __init__(self, database: Database, folder: Path) -> None:
+        database = Database(database.url, pool_size=4)
+        event.listen(database.engine, "connect", _plan_once)
         self.clock = FixedClock(NOW)
         self.sandbox = SandboxWithin(FixedClock(NOW))
         settings = Settings.from_env(
@@ -107,6 +120,7 @@ class MoneyHouse:
         """Leave the town as it was arranged."""
         self.reset()
         self._line.close()
+        self.hall.database.close()
 
     def ask(self, query: str) -> list[Any]:
         """The rows of a statement without parameters, planned once."""
@@ -119,6 +133,12 @@ class MoneyHouse:
     def broken_rules(self) -> list[str]:
         """What the self-check would say of stock, orders, payments and ledger, in one statement."""
         return [f"{rule}: {found}" for rule, found in self.ask(self._rules)]
+
+    def unexplained_cents(self, accounts: Mapping[str, int]) -> int:
+        """What no share explains of that which the ledger owes to merchants: by the treasurer's own query."""
+        owed = {account: -cents for account, cents in accounts.items() if account.startswith("merchant:")}
+        shares = {row[0]: int(sum(row[1:5]) - row[5]) for row in self.ask(SHARES_BY_PARTY.text)}
+        return sum(abs(owed.get(party, 0) - shares.get(party, 0)) for party in owed | shares)
 
     # --- Jobs ------------------------------------------------------------------------------------------------------
 
@@ -149,6 +169,11 @@ class MoneyHouse:
             for job in waiting:
                 tried.add(job[0])
                 self.run(job)
+
+
+def _plan_once(connection: Any, _: object) -> None:
+    connection.prepare_threshold, connection._prepared = 1, _Plans()
+    connection.prepared_max = None
 
 
 def _quoted(name: str) -> str:
