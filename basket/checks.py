@@ -158,7 +158,7 @@ RULES = (
     (
         "I10 a withdrawal was paid by the clock while its shop held it, or was not told",
         "SELECT id FROM withdrawal WHERE basis = 'unanswered' AND (told_at IS NULL OR proof_at IS NULL "
-        "AND held_at IS NOT NULL OR proof_at < held_at)",
+        "AND held_at IS NOT NULL OR proof_at <= held_at)",
     ),
     (
         "I10 more pieces refunded than bought",

@@ -51,7 +51,7 @@ def is_held(held_at: datetime | None, proof_at: datetime | None) -> bool:
 
     It has said that nothing came back, and the resident has not said since how it went back: the last word counts.
     """
-    return held_at is not None and (proof_at is None or proof_at < held_at)
+    return held_at is not None and (proof_at is None or proof_at <= held_at)
 
 
 def goes_back_on(

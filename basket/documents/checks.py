@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy.orm import Session
 
-from basket.documents.queries import DELIVERIES, FEE_UNDONE, SALES, UNDONE
+from basket.documents.queries import DELIVERIES, FEE_UNDONE, SALES, UNDONE, UNTOLD
 from marketplace.selfcheck import sentences
 
 #: A job that has given up is no excuse: it tried for a day, and stands on the list for people.
@@ -41,6 +41,12 @@ RULES = (
         "AND EXISTS (SELECT 1 FROM invoicing_mandate m WHERE m.seller = d.seller AND m.ended_on IS NULL) "
         "AND NOT EXISTS (SELECT 1 FROM order_refund r WHERE r.sub_order_id = s.id AND NOT "
         f"({_without_job('credit_refund', 'order_refund_id', 'r.id')}))",
+    ),
+    (
+        "I19 a refund of what has a receipt, without a paper",
+        f"SELECT missed.id FROM ({UNTOLD}) missed "  # noqa: S608
+        f"WHERE {_without_job('credit_refund', 'order_refund_id', 'missed.id')} "
+        f"AND {_without_job('write_refund_receipt', 'order_refund_id', 'missed.id')}",
     ),
     (
         "I19 an invoiced delivery whose documents are not what was paid less what was given back",

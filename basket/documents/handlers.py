@@ -50,10 +50,19 @@ def credit_refund(hall: Hall, order_refund_id: int) -> None:
         sales.credit_refund(session, order_refund_id=order_refund_id, words=words(), now=hall.clock.now())
 
 
+@subscribe("order_refund.untold")
+def write_refund_receipt(hall: Hall, order_refund_id: int) -> None:
+    """A refund from before receipts were corrected, or whose job was lost: nobody is written to once more."""
+    credit_refund(hall, order_refund_id)
+
+
 @periodic("21 * * * *")
 def document_what_was_missed(hall: Hall) -> None:
-    """What was handed over before documents were issued, or lost its job, is told again."""
+    """What was handed over before documents were issued, or lost its job, is told again; and refunds of it."""
     with hall.database.transaction() as session:
+        untold = queries.untold_refunds(session)
+        for order_refund_id in without_job(session, "order_refund.untold", "order_refund_id", untold):
+            publish(session, "order_refund.untold", order_refund_id=order_refund_id)
         missed = queries.undocumented_sub_orders(session)
         for sub_order_id in without_job(session, "sub_order.delivered", "sub_order_id", missed):
             publish(session, "sub_order.delivered", sub_order_id=sub_order_id)

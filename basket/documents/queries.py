@@ -31,6 +31,18 @@ DELIVERIES = f"""SELECT min(s.id) FROM orders o JOIN sub_order s ON s.order_id =
     AND NOT EXISTS (SELECT 1 FROM issued_document d WHERE d.key = 'delivery:' || o.id) GROUP BY o.id"""  # noqa: S608  # our own words
 
 
+#: (refund) of goods that had a receipt, and that no refund receipt tells of.
+UNTOLD = """SELECT r.id FROM order_refund r JOIN issued_document d ON d.key = 'sale:' || r.sub_order_id
+    AND d.kind = 'receipt' JOIN refunded_line l ON l.order_refund_id = r.id
+    WHERE NOT EXISTS (SELECT 1 FROM documented_refund n WHERE n.order_refund_id = r.id AND n.part = 'goods')
+    GROUP BY r.id HAVING sum(l.amount - l.gesture) > 0"""
+
+
+def untold_refunds(session: Session, most: int = 500) -> list[int]:
+    """Refunds of what a receipt was given for, and that stand on no paper, oldest first."""
+    return list(session.scalars(text(f"{UNTOLD} ORDER BY 1 LIMIT :most"), {"most": most}))
+
+
 def undocumented_sub_orders(session: Session, most: int = 500) -> list[int]:
     """Sub-orders that were handed over, and whose goods or delivery stand in no document, oldest first.
 

@@ -133,10 +133,11 @@ def document_delivery(
 
 
 def credit_refund(session: Session, *, order_refund_id: int, words: Words, now: datetime) -> tuple[Issued, ...]:
-    """The credit notes of a refund: on the merchant's invoice, and on the association's for the delivery.
+    """The credit notes of a refund: on the merchant's invoice, and on the association's for the delivery; where the
+    resident got a receipt, a refund receipt.
 
-    Harmless to repeat. None on what was not invoiced yet (the invoice will reckon with the refund), on a receipt, and
-    on an invoice of a merchant whose mandate has ended: that credit note is the merchant's own to write.
+    Harmless to repeat. None on what was not invoiced yet (the invoice will reckon with the refund), and on an invoice
+    of a merchant whose mandate has ended: that credit note is the merchant's own to write (`to_write`).
     """
     order = _lock_order(session, select(OrderRefund.order_id).where(OrderRefund.id == order_refund_id))
     refund = session.get_one(OrderRefund, order_refund_id)
@@ -166,9 +167,10 @@ def _credits(session: Session, order_refund_id: int, document: Document) -> dict
 
 
 def _may_credit(session: Session, document: Document, now: datetime) -> bool:
-    """Receipts are not credited, nor is what the merchant must credit itself since its mandate has ended."""
-    mandate = find_mandate(session, seller=document.seller.key, on=local_day(now), lock=True)
-    return document.kind == INVOICE and mandate is not None
+    """Not what the merchant must credit itself since its mandate has ended."""
+    if document.kind == RECEIPT:
+        return True
+    return find_mandate(session, seller=document.seller.key, on=local_day(now), lock=True) is not None
 
 
 # --- Read ------------------------------------------------------------------------------------------------------

@@ -40,14 +40,14 @@ RULES = (
     (
         "I19 a credit note on lines that are not its invoice's",
         "SELECT d.number FROM issued_line c JOIN issued_document d ON d.id = c.document_id "
-        "LEFT JOIN issued_line l ON l.id = c.credits_line_id WHERE (d.kind = 'credit_note' OR c.credits_line_id "
+        "LEFT JOIN issued_line l ON l.id = c.credits_line_id WHERE (d.corrects_id IS NOT NULL OR c.credits_line_id "
         "IS NOT NULL) AND l.document_id IS DISTINCT FROM d.corrects_id",
     ),
     (
         "I19 a document in a merchant's name without a mandate in force",
         "SELECT d.number FROM issued_document d JOIN invoice_series s ON s.id = d.series_id "
         "LEFT JOIN invoicing_mandate m ON m.id = s.mandate_id AND m.seller = s.seller "
-        "WHERE s.issuer <> s.seller AND s.kind <> 'receipt' "
+        "WHERE s.issuer <> s.seller AND s.kind NOT IN ('receipt', 'refund_receipt') "
         "AND (m.id IS NULL OR d.issued_on < m.signed_on OR d.issued_on >= coalesce(m.ended_on, 'infinity'))",
     ),
     (

@@ -14,8 +14,8 @@ from marketplace.invoices.rules import (
     CREDIT_NOTE,
     DEDUCTION,
     GOODS,
+    NO_INVOICE,
     ONLINE,
-    RECEIPT,
     SERVICES,
     Document,
     Party,
@@ -50,7 +50,7 @@ def cross_industry_invoice(document: Document, warnings: Sequence[str] = ()) -> 
 
     ValueError for a receipt, which is no invoice.
     """
-    if document.kind == RECEIPT:
+    if document.kind in NO_INVOICE:
         raise ValueError("a receipt has no invoice's XML")
     root = ET.Element(f"{{{RSM}}}CrossIndustryInvoice")
     context = _in(root, RSM, "ExchangedDocumentContext")

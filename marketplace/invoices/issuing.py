@@ -26,6 +26,7 @@ from marketplace.invoices.rules import (
     INVOICE,
     RECEIPT,
     SERVICES,
+    TAKING_BACK,
     Corrected,
     CreditTooLarge,
     Document,
@@ -89,11 +90,12 @@ def issue_for_seller(session: Session, *, key: str, draft: Draft, issuer: Party,
 def credit(
     session: Session, *, key: str, document_id: int, credits: Mapping[int, Money], reason: str, now: datetime
 ) -> Issued:
-    """A credit note that names the invoice and takes back these amounts of its lines (by position, from 0).
+    """A credit note that names the invoice and takes back these amounts of its lines (by position, from 0); of a
+    receipt, a refund receipt.
 
     The same key again gives the first one. CreditTooLarge for more than is left of a line or of the whole;
     MandateMissing when the invoice was drawn up in the name of a merchant who has no mandate in force today;
-    ValueError for a document that is no invoice.
+    ValueError for what takes back itself.
     """
     known = find_issued(session, key)
     if known is not None:
@@ -183,10 +185,10 @@ def _credit(
 ) -> Issued:
     row = _lock_document(session, document_id)
     invoice = from_kept(row.content)
-    if invoice.kind != INVOICE:
-        raise ValueError(f"{invoice.number} is no invoice")
+    if invoice.kind in TAKING_BACK:
+        raise ValueError(f"{invoice.number} takes back itself")
     mandate = None
-    if invoice.issuer is not None:
+    if invoice.issuer is not None and invoice.kind == INVOICE:
         mandate = find_mandate(session, seller=invoice.seller.key, on=local_day(now), lock=True)
         if mandate is None:
             raise MandateMissing()

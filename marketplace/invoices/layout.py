@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from marketplace.invoices.rules import CREDIT_NOTE, RECEIPT, Document, Party
+from marketplace.invoices.rules import NO_INVOICE, RECEIPT, TAKING_BACK, Document, Party
 from marketplace.invoices.sheet import Sheet, Table
 from marketplace.language import speaking
 from marketplace.web.filters import FIXED, long_day, money
@@ -39,8 +39,10 @@ def file_name(document: Document, words: Mapping[str, str]) -> str:
 
 def _warnings(document: Document, words: Mapping[str, str]) -> list[str]:
     said = [words["fictitious"]] if document.is_fictitious else []
-    if document.kind == RECEIPT:
-        said.append(words["no_invoice"] % {"seller": document.seller.name})
+    if document.kind in NO_INVOICE:
+        said.append(
+            words["no_invoice" if document.kind == RECEIPT else "no_credit_note"] % {"seller": document.seller.name}
+        )
     return said
 
 
@@ -70,7 +72,8 @@ def _facts(document: Document, words: Mapping[str, str]) -> list[tuple[str, str]
         facts.append((words["reference"], document.reference))
     if document.corrects is not None:
         named = {"number": document.corrects.number, "day": long_day(document.corrects.issued_on)}
-        facts.append((words["corrects"], words["corrects_which"] % named))
+        which = words["corrects_receipt" if document.kind in NO_INVOICE else "corrects_which"]
+        facts.append((words["corrects"], which % named))
     if document.reason:
         facts.append((words["reason"], document.reason))
     if document.issuer is not None:
@@ -102,7 +105,7 @@ def _vat(document: Document, words: Mapping[str, str]) -> Table:
 
 
 def _settled(document: Document, words: Mapping[str, str]) -> str:
-    if document.kind == CREDIT_NOTE:
+    if document.kind in TAKING_BACK:
         return words[f"credited_{document.settlement}"]
     return words[f"settled_{document.settlement}"] % {"day": long_day(document.settled_on)}
 

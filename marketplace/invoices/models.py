@@ -63,7 +63,7 @@ class InvoiceSeries(Base):
     __tablename__ = "invoice_series"
     __table_args__ = (
         UniqueConstraint("seller", "prefix"),
-        CheckConstraint("kind IN ('invoice', 'credit_note', 'receipt')", name="kind_known"),
+        CheckConstraint("kind IN ('invoice', 'credit_note', 'receipt', 'refund_receipt')", name="kind_known"),
         CheckConstraint("last_ordinal >= 0", name="last_ordinal_not_negative"),
         CheckConstraint("seller <> issuer OR mandate_id IS NULL", name="no_mandate_for_oneself"),
     )
@@ -82,7 +82,7 @@ class InvoiceSeries(Base):
 
 
 class IssuedDocument(Base):
-    """An invoice, credit note or receipt, frozen with all its text. Append-only.
+    """An invoice, a receipt, or what takes back from one of them; frozen with all its text. Append-only.
 
     `key` names the event once for ever ("commission:merchant:cave:2026-11"): issuing it twice gives the first one.
     `total` is a credit note's positive sum too.
@@ -94,7 +94,9 @@ class IssuedDocument(Base):
         UniqueConstraint("seller", "number"),
         CheckConstraint("ordinal >= 1", name="ordinal_from_one"),
         CheckConstraint("total >= 0", name="total_not_negative"),
-        CheckConstraint("(kind = 'credit_note') = (corrects_id IS NOT NULL)", name="credit_names_its_invoice"),
+        CheckConstraint(
+            "(kind IN ('credit_note', 'refund_receipt')) = (corrects_id IS NOT NULL)", name="credit_names_its_invoice"
+        ),
         Index("ix_issued_document_seller", "seller", "issued_on", "id"),
         Index("ix_issued_document_buyer", "buyer", "issued_on", "id", postgresql_where=text("buyer <> ''")),
     )

@@ -13,8 +13,12 @@ from marketplace.errors import MarketplaceError
 from marketplace.legal import legal_value
 from marketplace.money import ZERO, Money, vat_in
 
-INVOICE, CREDIT_NOTE, RECEIPT = "invoice", "credit_note", "receipt"
-KINDS = (INVOICE, CREDIT_NOTE, RECEIPT)
+INVOICE, CREDIT_NOTE, RECEIPT, REFUND_RECEIPT = "invoice", "credit_note", "receipt", "refund_receipt"
+KINDS = (INVOICE, CREDIT_NOTE, RECEIPT, REFUND_RECEIPT)
+#: What takes back from a document that it names: a credit note from an invoice, a refund receipt from a receipt.
+TAKING_BACK = (CREDIT_NOTE, REFUND_RECEIPT)
+#: What is no invoice, and says so: it needs no mandate.
+NO_INVOICE = (RECEIPT, REFUND_RECEIPT)
 
 #: How the sum was settled, and a credit will be: paid online by the buyer, or kept back from the merchant's sales.
 ONLINE, DEDUCTION = "online", "deduction"
@@ -104,7 +108,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """The invoice that a credit note corrects."""
+    """The invoice or receipt that is corrected."""
 
     number: str
     issued_on: date
@@ -140,7 +144,7 @@ class Draft:
         if total_of(self.lines) < ZERO:
             raise ValueError("a document of less than nothing: credit an invoice instead")
         # A receipt says what was paid, also where the seller's file lacks the number that its invoice would need.
-        if self.kind != RECEIPT and not self.seller.vat_number and charges_vat(self.lines):
+        if self.kind not in NO_INVOICE and not self.seller.vat_number and charges_vat(self.lines):
             raise ValueError("a seller without a VAT number charges no VAT")
 
 
@@ -148,7 +152,7 @@ class Draft:
 class Document:
     """A document as it was issued; nothing in it follows later changes elsewhere (reliability I15).
 
-    `issuer` is who drew it up, where that is not the seller; `reason` and `corrects` are a credit note's.
+    `issuer` is who drew it up, where that is not the seller; `reason` and `corrects` are of what takes back.
     """
 
     kind: str
@@ -242,12 +246,12 @@ def mentions_for(draft: Draft, *, issuer: Party | None, on: date) -> tuple[Menti
     LookupError when the legal tables hold none for that day. Sources stand in the tables (domain I4, I6, I8, C6).
     """
     said = []
-    if draft.kind != RECEIPT and issuer is not None:
+    if draft.kind not in NO_INVOICE and issuer is not None:
         text = legal_value("invoice.mandate_mention", on).value
         said.append(Mention("mandate", text.format(issuer=issuer.name, seller=draft.seller.name)))
     if not draft.seller.vat_number and not charges_vat(draft.lines):
         said.append(Mention("franchise", legal_value("vat.franchise_mention", on).value))
-    if draft.kind != RECEIPT and draft.buyer.is_professional:
+    if draft.kind not in NO_INVOICE and draft.buyer.is_professional:
         # Subjects as French invoices between firms name them: PMD penalties, PMT indemnity, AAB discount. The public
         # portal's rules want all three on credit notes too (BR-FR-05).
         for code, key in (
@@ -295,7 +299,7 @@ def issued(
 
 
 def credit_draft(invoice: Document, credits: Mapping[int, Money], left: Sequence[Money]) -> Draft:
-    """A credit note of these amounts (VAT included) by the positions of the invoice's lines, from 0.
+    """What takes back these amounts (VAT included) by the positions of the lines of an invoice or receipt, from 0.
 
     `left` is what earlier credit notes left of each line. A line that is credited whole keeps its quantity and price.
     CreditTooLarge for more than is left; ValueError for a line that is not there or an amount that is not positive.
@@ -312,7 +316,7 @@ def credit_draft(invoice: Document, credits: Mapping[int, Money], left: Sequence
     if total_of(lines) > Money.total(left):
         raise CreditTooLarge(position=None, left=Money.total(left))
     return Draft(
-        kind=CREDIT_NOTE,
+        kind=REFUND_RECEIPT if invoice.kind == RECEIPT else CREDIT_NOTE,
         seller=invoice.seller,
         buyer=invoice.buyer,
         lines=tuple(lines),
@@ -343,7 +347,7 @@ def series_prefix(kind: str, year: int, mandate_ordinal: int | None) -> str:
     The M keeps our numbers apart from those that the shop's own till gives; a mandate's number, because a mandate
     that has ended closes its series for good (domain I4, I5).
     """
-    letter = {INVOICE: "F", CREDIT_NOTE: "A", RECEIPT: "R"}[kind]
+    letter = {INVOICE: "F", CREDIT_NOTE: "A", RECEIPT: "R", REFUND_RECEIPT: "RR"}[kind]
     own = f"{letter}{year}"
     return own if mandate_ordinal is None else f"M{mandate_ordinal}-{own}"
 

@@ -15,7 +15,7 @@ from marketplace.invoices.keeping import find_paper, keep_paper
 from marketplace.invoices.layout import file_name, lay_out
 from marketplace.invoices.printing import print_in_child
 from marketplace.invoices.queries import get_document
-from marketplace.invoices.rules import RECEIPT
+from marketplace.invoices.rules import NO_INVOICE
 from marketplace.invoices.sheet import Sheet
 from marketplace.web.access import everyone, open_to
 from marketplace.web.headers import keep_nothing
@@ -58,7 +58,7 @@ def pdf(token: str) -> ResponseReturnValue:
         paper = find_paper(session, token=token)
     if paper is None:
         sheet = lay_out(document, words)
-        xml = None if document.kind == RECEIPT else cross_industry_invoice(document, sheet.warnings)
+        xml = None if document.kind in NO_INVOICE else cross_industry_invoice(document, sheet.warnings)
         printed = _print(sheet, issued_at, xml)
         with hall.database.transaction() as session:
             paper = keep_paper(session, token=token, pdf=printed, now=hall.clock.now())

@@ -82,6 +82,14 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "I19 an invoiced sale whose documents are not what was paid less what was given back": (
         "UPDATE issued_document SET total = total - 1 WHERE key LIKE 'sale:%' AND kind = 'invoice'",
     ),
+    "I19 a refund of what has a receipt, without a paper": (
+        "UPDATE issued_document SET kind = 'receipt' WHERE key LIKE 'sale:%'",
+        "INSERT INTO order_refund (order_id, sub_order_id, reason, liable, at, actor)"
+        " SELECT order_id, id, 'complaint', 'merchant', now(), 'test' FROM sub_order WHERE state = 'delivered'",
+        "INSERT INTO refunded_line (order_refund_id, order_line_id, qty, amount, commission)"
+        " SELECT o.id, l.id, 0, 100, 8 FROM order_refund o JOIN order_line l USING (sub_order_id)"
+        " WHERE o.reason = 'complaint'",
+    ),
     "I19 an invoiced delivery whose documents are not what was paid less what was given back": (
         "UPDATE issued_document SET total = total - 1 WHERE key LIKE 'delivery:%'",
     ),

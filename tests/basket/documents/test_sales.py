@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -250,6 +251,34 @@ def test_after_the_mandate_the_merchant_writes_its_own_credit_note(
         end_mandate(session, seller="merchant:cave", ended_on=local_day(clock.now()))
     _give_back(hall, placed, 200)
     assert [paper.kind for paper in _papers(hall)] == ["invoice", "invoice"]
+
+
+def test_a_refund_of_what_has_a_receipt_is_on_paper_too(
+    hall: Hall, town: Town, sandbox: Sandbox, client: FlaskClient
+) -> None:
+    """No mandate: 12.00 on a receipt, 2.00 back; one whose job was lost is told within the hour, and written once."""
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    _bring(hall, placed, "cave")
+    _give_back(hall, placed, 200)
+    with hall.database.transaction() as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        session.execute(text("DELETE FROM documented_refund"))
+        session.execute(text("DELETE FROM issued_line WHERE credits_line_id IS NOT NULL"))
+        session.execute(text("DELETE FROM issued_document WHERE kind = 'refund_receipt'"))
+        session.execute(text("UPDATE invoice_series SET last_ordinal = 0 WHERE kind = 'refund_receipt'"))
+    for _ in range(2):
+        handlers.document_what_was_missed(hall)
+        work(hall)
+    back = [paper for paper in _papers(hall) if paper.kind == "refund_receipt"]
+    assert [(paper.number, str(paper.total), str(paper.vat)) for paper in back] == [("RR2026-00001", "2.00", "0.33")]
+    assert back[0].corrects is not None
+    assert back[0].corrects.number == "R2026-00001"
+    page = client.get(f"/commande/{placed.code}/{placed.token}").text
+    assert "Reçu de remboursement" in page and "−2,00" in page
+    paper = client.get(re.findall(r'href="(/documents/[^"]+)"', page)[-1]).text.replace("\xa0", " ")
+    for said in ("Reçu de remboursement n° RR2026-00001", "reçu n° R2026-00001 du", "Ce reçu n’est pas un avoir"):
+        assert said in paper, said
 
 
 def test_a_merchant_without_vat_sells_and_is_written_without(hall: Hall, town: Town, sandbox: Sandbox) -> None:

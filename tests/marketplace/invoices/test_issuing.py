@@ -218,10 +218,20 @@ def test_a_credit_in_anothers_name_needs_a_mandate_too(session: Session) -> None
     assert note.document.number == "M2-A2026-00001"
 
 
-def test_only_invoices_are_credited(session: Session) -> None:
+def test_a_receipt_is_corrected_by_a_refund_receipt_without_any_mandate(session: Session) -> None:
     receipt = _sell(session, "sale:1")
-    with pytest.raises(ValueError, match="no invoice"):
-        credit(session, key="c", document_id=receipt.id, credits={0: Money(1)}, reason="Rendu", now=NOW)
+    back = credit(session, key="c", document_id=receipt.id, credits={0: Money(1)}, reason="Rendu", now=NOW)
+    assert (back.document.kind, back.document.number) == ("refund_receipt", "RR2026-00001")
+    assert back.document.corrects is not None
+    assert back.document.corrects.number == receipt.document.number
+    assert [mention.code for mention in back.document.mentions] == []
+
+
+def test_what_takes_back_is_not_credited(session: Session) -> None:
+    receipt = _sell(session, "sale:1")
+    back = credit(session, key="c", document_id=receipt.id, credits={0: Money(1)}, reason="Rendu", now=NOW)
+    with pytest.raises(ValueError, match="takes back itself"):
+        credit(session, key="d", document_id=back.id, credits={0: Money(1)}, reason="Rendu", now=NOW)
 
 
 def test_the_database_too_refuses_a_credit_note_of_nothing(session: Session) -> None:
