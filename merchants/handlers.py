@@ -39,6 +39,23 @@ def tell_of_commission(hall: Hall, rate_id: int) -> None:
         send_once(hall, letter)
 
 
+@subscribe("mandate.signed")
+def send_mandate_to_merchant(hall: Hall, merchant_id: int, ordinal: int) -> None:
+    with hall.database.reading() as session:
+        letter = letters.mandate(session, merchant_id, ordinal, to=None, site_url=hall.settings.site_url)
+    if letter is not None:
+        send_once(hall, letter)
+
+
+@subscribe("mandate.signed")
+def send_mandate_to_association(hall: Hall, merchant_id: int, ordinal: int) -> None:
+    settings = hall.settings
+    with hall.database.reading() as session:
+        letter = letters.mandate(session, merchant_id, ordinal, to=settings.site_email, site_url=settings.site_url)
+    if letter is not None:
+        send_once(hall, letter)
+
+
 @subscribe("delivery_terms.set")
 def tell_of_delivery_terms(hall: Hall, policy_id: int) -> None:
     """Each merchant's letter is a job of its own: one that a mail server keeps waiting does not hold up the others."""

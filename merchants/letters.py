@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.delivery.models import DeliveryPolicy, Zone
 from marketplace.delivery.policies import terms_in, terms_of
+from marketplace.invoices.mandates import get_mandate
 from marketplace.mail import Letter, compose
 from merchants.commission import rates_on
 from merchants.models import CommissionRate, Merchant
@@ -30,6 +31,25 @@ def commission(session: Session, rate_id: int, *, site_url: str) -> Letter | Non
         rate=rate.permille,
         before=before.get(merchant.id),
         valid_from=rate.valid_from,
+    )
+
+
+def mandate(session: Session, merchant_id: int, ordinal: int, *, to: str | None, site_url: str) -> Letter | None:
+    """The mandate as it was signed, word for word: each side has its copy (domain I4). `to` is the association's
+    address, None for the merchant's own; None for a merchant without one."""
+    merchant = session.get_one(Merchant, merchant_id)
+    if not (to or merchant.email):
+        return None
+    signed = get_mandate(session, seller=f"merchant:{merchant.key}", ordinal=ordinal)
+    return compose(
+        "merchants/mail/mandate",
+        key=f"mandate:{merchant.key}:{ordinal}:{'association' if to else 'merchant'}",
+        to=to or merchant.email,
+        language="fr",
+        site_url=site_url,
+        name=merchant.legal_name,
+        signed=signed,
+        for_association=to is not None,
     )
 
 

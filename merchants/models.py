@@ -37,6 +37,19 @@ class Merchant(Base):
     shops: Mapped[list[Shop]] = relationship(back_populates="merchant", lazy="raise")
 
 
+class FileChange(Base):
+    """Who changed what in a merchant's file, when; append-only."""
+
+    __tablename__ = "file_change"
+
+    id: Mapped[Id]
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id"), index=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    #: {column: [before, after], …}
+    changed: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
 class CommissionRate(Base):
     """What the association keeps of a merchant's sales, from a day on; frozen into each sale.
 

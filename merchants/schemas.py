@@ -15,6 +15,7 @@ from marketplace.schemas import (
     CountField,
     FlagField,
     PermilleField,
+    PostcodeField,
     QueryBoundary,
     TextField,
 )
@@ -131,3 +132,12 @@ def read_listing_query(args: Mapping[str, str]) -> tuple[dict[str, Any], dict[st
         wrong = dict(refused.normalized_messages())
         sound = {name: value for name, value in args.items() if name not in wrong}
         return dict(_LISTING_QUERY.load(sound)), {SEARCH_FIELD: wrong["q"]} if "q" in wrong else {}
+
+
+class MerchantFile(Boundary):
+    """What a merchant's papers name of it."""
+
+    registration = TextField(required=True, max_length=100)
+    street = TextField(required=True, max_length=200)
+    postcode = PostcodeField(required=True, max_length=20)
+    city = TextField(required=True, max_length=100)

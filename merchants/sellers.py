@@ -85,6 +85,14 @@ def seller_by_key(session: Session, key: str) -> SellerFile:
     return _file(session.scalars(select(Merchant).where(Merchant.key == key)).one(), is_owner=False)
 
 
+def get_seller_by_id(session: Session, merchant_id: int) -> SellerFile:
+    """A merchant, for the association; NotFound."""
+    merchant = session.get(Merchant, merchant_id)
+    if merchant is None:
+        raise NotFound()
+    return _file(merchant, is_owner=False)
+
+
 def all_sellers(session: Session) -> Sequence[SellerFile]:
     """Every merchant of the market, by name, as its coordinators see it."""
     merchants = session.scalars(select(Merchant).order_by(Merchant.legal_name, Merchant.id))

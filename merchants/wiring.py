@@ -7,7 +7,7 @@ from marketplace.web.api import register
 from merchants import api, checks, handlers
 from merchants.imports.cli import import_catalogue_command
 from merchants.search_cli import search_group
-from merchants.views import accounting, catalogue, commissions, mandates, payouts, treasury
+from merchants.views import accounting, catalogue, commissions, files, mandates, payouts, treasury
 
 
 def init(app: Flask) -> None:
@@ -22,5 +22,6 @@ def init(app: Flask) -> None:
     payouts.init(app)
     treasury.init(app)
     commissions.init(app)
+    app.register_blueprint(files.blueprint)
     accounting.init(app)
     register(app, api.blueprint)

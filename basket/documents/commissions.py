@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 
 from basket.documents.models import CommissionPart, CommissionRun
 from basket.models import Order, OrderRefund, SubOrder
-from marketplace.errors import MarketplaceError
+from marketplace.errors import MarketplaceError, NotFound
 from marketplace.invoices.issuing import CommissionLine, issue_commission_invoice
 from marketplace.invoices.rules import CreditTooLarge, Party
 from marketplace.jobs import publish, without_job
@@ -166,11 +166,18 @@ def issue_part(
     is_fictitious: bool,
     now: datetime,
 ) -> None:
-    """A merchant's invoice of the month, or credit notes where it is owed something; harmless to repeat."""
+    """A merchant's invoice of the month, or credit notes where it is owed something; harmless to repeat.
+
+    Stuck where the merchant's file lacks what an invoice between firms must name, or more would be credited than was
+    ever invoiced: a person sees why, mends it and runs it again (`run_again`).
+    """
     part = session.get_one(CommissionPart, part_id, with_for_update=True, populate_existing=True)
     if part.state != "planned":
         return
     merchant = seller_by_key(session, part.party.removeprefix(accounts.merchant(""))).as_party
+    if lacking := _lacking(merchant):
+        part.state, part.stuck_reason, part.done_at = "stuck", lacking, now
+        return
     try:
         with session.begin_nested():
             issue_commission_invoice(
@@ -186,10 +193,31 @@ def issue_part(
                 is_fictitious=is_fictitious,
             )
     except CreditTooLarge:
-        part.state, part.done_at = "stuck", now
+        part.state, part.stuck_reason, part.done_at = "stuck", "too_much_back", now
         return
     part.state, part.done_at = "issued", now
     publish(session, "commission.issued", part_id=part_id)
+
+
+def _lacking(merchant: Party) -> str | None:
+    """What an invoice between firms must name and the merchant's file does not (domain I6)."""
+    if not merchant.siren:
+        return "no_siren"
+    address = merchant.address
+    return None if address and address.street and address.postcode and address.city else "no_address"
+
+
+def run_again(session: Session, *, part_id: int, month: date) -> bool:
+    """One merchant's invoice that was stuck is to be written again; whether it was stuck. NotFound for no part of
+    that month."""
+    part = session.get(CommissionPart, part_id, with_for_update=True, populate_existing=True)
+    if part is None or part.month != month:
+        raise NotFound()
+    if part.state != "stuck":
+        return False
+    part.state, part.stuck_reason, part.done_at = "planned", None, None
+    publish(session, "commission.due", part_id=part_id)
+    return True
 
 
 def months_to_run(session: Session) -> list[date]:

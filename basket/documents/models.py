@@ -42,7 +42,7 @@ class CommissionPart(Base):
     """One merchant's part of a run: what the closed book says, frozen at the start, and how far its invoice is.
 
     `amount` is VAT included; negative where the month gave back more than it earned. `state`: planned, issued, or
-    stuck, where more would be credited than was ever invoiced: a person decides.
+    stuck, for `stuck_reason`: a person mends it, and runs it again.
     """
 
     __tablename__ = "commission_part"
@@ -50,6 +50,7 @@ class CommissionPart(Base):
         UniqueConstraint("month", "party"),
         CheckConstraint("amount <> 0", name="amount_not_zero"),
         CheckConstraint("state IN ('planned', 'issued', 'stuck')", name="state_known"),
+        CheckConstraint("(state = 'stuck') = (stuck_reason IS NOT NULL)", name="stuck_says_why"),
     )
 
     id: Mapped[Id]
@@ -59,4 +60,6 @@ class CommissionPart(Base):
     #: [[commission or contribution, the order's code, cents], …]; they sum to `amount`.
     lines: Mapped[list[Any]] = mapped_column(JSONB)
     state: Mapped[Key]
+    #: no_siren, no_address (of the merchant's file), or too_much_back: more would be credited than was ever invoiced.
+    stuck_reason: Mapped[Key | None]
     done_at: Mapped[datetime | None]

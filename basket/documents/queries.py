@@ -72,10 +72,13 @@ class RunRow:
 class PartRow:
     """One merchant's part of a run, with its papers: (token, number) each."""
 
+    id: int
+    merchant_id: int | None
     party: str
     name: str
     amount: Money
     state: str
+    stuck_reason: str | None
     papers: tuple[tuple[str, str], ...]
 
 
@@ -114,7 +117,9 @@ def commission_runs(session: Session) -> list[RunRow]:
 
 def commission_parts(session: Session, month: date) -> list[PartRow]:
     """By the merchants' names."""
-    names = {f"merchant:{key}": name for key, name in session.execute(select(Merchant.key, Merchant.legal_name))}
+    merchants = {
+        f"merchant:{row.key}": row for row in session.execute(select(Merchant.id, Merchant.key, Merchant.legal_name))
+    }
     papers: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for token, number, buyer in session.execute(
         select(IssuedDocument.token, IssuedDocument.number, IssuedDocument.buyer)
@@ -130,11 +135,20 @@ def commission_parts(session: Session, month: date) -> list[PartRow]:
     ):
         papers[buyer].append((token, number))
     parts = session.scalars(select(CommissionPart).where(CommissionPart.month == month))
-    rows = [
-        PartRow(part.party, names.get(part.party, part.party), part.amount, part.state, tuple(papers[part.party]))
+    found = [
+        PartRow(
+            id=part.id,
+            merchant_id=merchants[part.party].id if part.party in merchants else None,
+            party=part.party,
+            name=merchants[part.party].legal_name if part.party in merchants else part.party,
+            amount=part.amount,
+            state=part.state,
+            stuck_reason=part.stuck_reason,
+            papers=tuple(papers[part.party]),
+        )
         for part in parts
     ]
-    return sorted(rows, key=lambda row: (row.name, row.party))
+    return sorted(found, key=lambda row: (row.name, row.party))
 
 
 def get_commission_part(session: Session, part_id: int) -> tuple[date, SellerFile, Sequence[PaperRow]]:

@@ -72,6 +72,16 @@ def start(month: str) -> ResponseReturnValue:
     return redirect(url_for("commission_runs.show", month=month), 303)
 
 
+@blueprint.post("/<month>/<int:part_id>/reprendre")
+@open_to(role("treasurer"), rate="60 per minute")
+def again(month: str, part_id: int) -> ResponseReturnValue:
+    """One merchant's invoice that was stuck is written again; the worker says how it went."""
+    with the_hall().database.transaction() as session:
+        is_new = commissions.run_again(session, part_id=part_id, month=_month(month))
+    flash(sentence("commission_again" if is_new else "commission_under_way"))
+    return redirect(url_for("commission_runs.show", month=month), 303)
+
+
 def _month(text: str) -> date:
     """2026-11; NotFound for anything else."""
     try:

@@ -112,6 +112,12 @@ def find_mandate(session: Session, *, seller: str, on: date, lock: bool = False)
     return session.scalars(wanted.with_for_update(read=True) if lock else wanted).one_or_none()
 
 
+def get_mandate(session: Session, *, seller: str, ordinal: int) -> InvoicingMandate:
+    """A merchant's mandate by its number. NoResultFound."""
+    query = select(InvoicingMandate).where(InvoicingMandate.seller == seller, InvoicingMandate.ordinal == ordinal)
+    return session.scalars(query).one()
+
+
 def standing_of(session: Session, *, seller: str, on: date) -> Standing:
     """The merchant's last word as of a day: what it signed, ended or declined, whichever came last."""
     mandate = session.scalars(

@@ -16,6 +16,7 @@ from marketplace.errors import MarketplaceError
 from marketplace.hall import the_hall
 from marketplace.invoices import mandates
 from marketplace.invoices.parties import association_party
+from marketplace.jobs import publish
 from marketplace.language import speaking
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import open_to
@@ -66,7 +67,7 @@ def sign_mandate(merchant_id: int) -> ResponseReturnValue:
             )
             # Read again: the terms name the merchant as it has just described itself.
             seller = get_seller(session, merchant_id=merchant_id, user_id=current_user.id)
-            mandates.sign_mandate(
+            ordinal = mandates.sign_mandate(
                 session,
                 seller=seller.party,
                 signed_on=today,
@@ -74,6 +75,7 @@ def sign_mandate(merchant_id: int) -> ResponseReturnValue:
                 now=now,
                 terms=f"{_terms(seller, is_exempt=is_exempt)}\n\n{_signature(form['signed_by'])}",
             )
+            publish(session, "mandate.signed", merchant_id=seller.id, ordinal=ordinal)
     except FormErrors as refused:
         return _page(merchant_id, codes=refused.errors, typed=request.form)
     except mandates.MandateStands as refused:

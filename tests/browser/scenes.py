@@ -730,10 +730,21 @@ def _commission_runs(crawl: Crawl, treasurer: Visitor) -> None:
         session.add(CommissionRun(month=date(2020, 1, 1), started_at=crawl.town.clock.now(), started_by="test"))
         session.flush()
         for party, state in zip(parties, ("planned", "issued", "stuck"), strict=True):
+            why = "no_siren" if state == "stuck" else None
             part = CommissionPart(month=date(2020, 1, 1), party=party, amount=Money(123_456), lines=[], state=state)
+            part.stuck_reason = why
             session.add(part)
+        session.flush()
+        stuck_id, seller_id = part.id, session.scalars(select(Merchant.id).where(Merchant.key == party[9:])).one()
     crawl.visit(treasurer, "/tresorerie/commissions", "commission: a month under way")
     crawl.visit(treasurer, "/tresorerie/commissions/2020-01", "commission: one month")
+    page = f"/tresorerie/commerces/{seller_id}"
+    crawl.visit(treasurer, page, "merchant's file")
+    crawl.refused(treasurer, page, {}, "merchant's file: empty")
+    names = ("registration", "street", "postcode", "city")
+    crawl.refused(treasurer, page, dict.fromkeys(names, HOSTILE), "merchant's file: hostile")
+    crawl.refused(treasurer, page, dict.fromkeys(names, LONG * 9), "merchant's file: too long")
+    crawl.send(treasurer, f"/tresorerie/commissions/2020-01/{stuck_id}/reprendre", {}, "commission: one again")
 
 
 def _lighter(crawl: Crawl) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -15,11 +16,13 @@ from marketplace.hall import Hall
 from marketplace.invoices.issuing import issue_for_seller
 from marketplace.invoices.mandates import Standing, standing_of
 from marketplace.invoices.models import InvoicingMandate
+from marketplace.mail import Mailer
 from merchants.models import Member, Merchant
 from merchants.rules import siren_of, vat_number_of
 from merchants.sellers import SellerFile, seller_by_key
 from tests.marketplace.invoices.cast import ASSOCIATION, sale
-from tests.walk import Town
+from tests.smtp_server import html_of, running_mail_server, text_of
+from tests.walk import Town, work
 
 CAVE = "merchant:cave"
 SIGNATURE = {"legal_form": "SARL", "vat": "charged", "signed_by": "Rose Breuil", "agrees": "1"}
@@ -79,6 +82,16 @@ def test_a_merchant_reads_signs_and_finds_what_was_signed(owner: FlaskClient, ha
     assert (kept.seller, kept.ordinal, kept.signed_on, kept.signed_by) == (CAVE, 1, date(2026, 11, 24), "Rose Breuil")
     assert "sous le numéro FR18000000002" in kept.terms
     assert kept.terms.endswith("Signé en ligne par Rose Breuil (compte owner@example.org), le 24 novembre 2026.")
+    with running_mail_server() as post:
+        work(replace(hall, mailer=Mailer(host="127.0.0.1", port=post.port, sender=hall.settings.mail_from)))
+        for address, whose in (
+            ("cave@example.org", "votre exemplaire"),
+            (hall.settings.site_email, "de l’association"),
+        ):
+            (copy,) = post.to(address)
+            for body in (text_of(copy), html_of(copy)):
+                assert whose in body and "Signé en ligne par Rose Breuil" in body
+                assert "sous le numéro FR18000000002" in " ".join(body.split())
     assert (_seller(hall).legal_form, _seller(hall).is_vat_exempt) == ("SARL", False)
     said = _words(owner.get(f"/boutique/factures/mandat/{_seller(hall).id}").text)
     assert "signé le 24 novembre 2026 par Rose Breuil." in said

@@ -27,6 +27,8 @@ from marketplace.invoices.rules import Document
 from marketplace.ledger.handlers import seal_and_close
 from marketplace.mail_models import SentLetter
 from marketplace.money import Money
+from merchants.models import FileChange
+from tests.basket.counter import Browser
 from tests.sandbox_server import Sandbox, running_sandbox
 from tests.walk import Town, pay, place, register_merchants, work
 
@@ -84,6 +86,20 @@ def _give_back(hall: Hall, cents: int) -> None:
             now=hall.clock.now(),
         )
     work(hall)
+
+
+def _sign_in(client: FlaskClient, hall: Hall) -> FlaskClient:
+    """A treasurer's browser."""
+    now = hall.clock.now()
+    with hall.database.transaction() as session:
+        user = User(email="treasurer@example.org", name="Rose", created_at=now)
+        session.add(user)
+        session.flush()
+        grant_role(session, user_id=user.id, role="treasurer", actor="test", now=now)
+        session.add(SignIn(token="rose", user_id=user.id, signed_in_at=now, seen_at=now))
+    with client.session_transaction() as cookie:
+        cookie["_user_id"], cookie["_fresh"] = "rose", True
+    return client
 
 
 def _invoices(hall: Hall) -> list[Document]:
@@ -185,15 +201,7 @@ def test_a_month_that_gives_back_more_than_it_earns_is_credited(month: Hall, clo
 
 
 def test_the_treasurer_starts_a_run_and_sees_it_end(month: Hall, client: FlaskClient) -> None:
-    now = month.clock.now()
-    with month.database.transaction() as session:
-        user = User(email="treasurer@example.org", name="Rose", created_at=now)
-        session.add(user)
-        session.flush()
-        grant_role(session, user_id=user.id, role="treasurer", actor="test", now=now)
-        session.add(SignIn(token="rose", user_id=user.id, signed_in_at=now, seen_at=now))
-    with client.session_transaction() as cookie:
-        cookie["_user_id"], cookie["_fresh"] = "rose", True
+    _sign_in(client, month)
 
     def words(address: str) -> str:
         root = LexborHTMLParser(client.get(address).text).css_first("main")
@@ -217,3 +225,34 @@ def test_the_treasurer_starts_a_run_and_sees_it_end(month: Hall, client: FlaskCl
     assert "SARL Cave du Minage 0,96 € Écrite F2026-0000" in said
     assert "Total 3,84 €" in said
     assert "Novembre 2026 2 3,84 € Tout est écrit" in words(page)
+
+
+def test_a_file_that_lacks_something_holds_up_one_invoice_until_it_is_mended(month: Hall, client: FlaskClient) -> None:
+    with month.database.transaction() as session:
+        session.execute(text("UPDATE merchant SET registration = 'en cours' WHERE key = 'cave'"))
+        session.execute(text("UPDATE merchant SET street = '' WHERE key = 'librairie'"))
+    handlers.invoice_commission(month)
+    work(month)
+    assert _invoices(month) == []
+    with month.database.reading() as session:
+        parts = {part.party: part for part in queries.commission_parts(session, NOVEMBER)}
+    cave, bookshop = parts["merchant:cave"], parts["merchant:librairie"]
+    assert (cave.stuck_reason, bookshop.stuck_reason) == ("no_siren", "no_address")
+    treasurer = Browser(_sign_in(client, month))
+    page = treasurer.get("/tresorerie/commissions/2026-11").text.replace("\xa0", " ")
+    assert "Son dossier n’a pas de SIREN" in page and f'href="/tresorerie/commerces/{cave.merchant_id}"' in page
+    file = f"/tresorerie/commerces/{cave.merchant_id}"
+    form = {"street": "3 place du Minage", "postcode": "16000", "city": "Angoulême"}
+    assert "avec ses neuf chiffres" in treasurer.post(file, registration="en cours", **form).text
+    assert treasurer.post(file, registration="RCS Angoulême 000 000 026", **form).status_code == 303
+    other = treasurer.post(file, registration="RCS Angoulême 000 000 034", **form)
+    assert other.status_code == 422 and "un autre numéro est un autre vendeur" in other.text
+    for said in ("C’est repris", "Rien à reprendre"):
+        assert treasurer.post(f"/tresorerie/commissions/2026-11/{cave.id}/reprendre").status_code == 303
+        assert said in treasurer.get("/tresorerie/commissions/2026-11").text
+    assert treasurer.post(f"/tresorerie/commissions/2026-10/{cave.id}/reprendre").status_code == 404
+    work(month)
+    assert [(one.buyer.siren, str(one.total)) for one in _invoices(month)] == [("000000026", "0.96")]
+    with month.database.reading() as session:
+        changed = session.scalars(select(FileChange.changed)).one()
+    assert changed["registration"] == ["en cours", "RCS Angoulême 000 000 026"]

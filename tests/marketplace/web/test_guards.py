@@ -92,7 +92,8 @@ DOORS = {
         commissions.home commissions.show commissions.change
         delivery_terms.change delivery_terms.home delivery_terms.show
         accounting.fec accounting.home accounting.journal dac7.home dac7.table
-        commission_runs.home commission_runs.show commission_runs.start
+        commission_runs.again commission_runs.home commission_runs.show commission_runs.start
+        merchant_files.mend merchant_files.show
     """,
     "_staff": """
         attention.give_back attention.home attention.refund_again connections.home
@@ -117,6 +118,13 @@ FORMS: dict[str, dict[str, str]] = {
     "accounts.sign_in_submit": {"email": EMAIL, "password": PASSWORD, "next": "/espace"},
     "accounts.sign_out": {},
     "commission_runs.start": {},
+    "commission_runs.again": {},
+    "merchant_files.mend": {
+        "registration": "RCS Angoulême 000 000 026",
+        "street": "12 rue de Beaulieu",
+        "postcode": "16000",
+        "city": "Angoulême",
+    },
     "basket.add": {"variant_id": "1", "qty": "1", "back": "/panier"},
     "basket.change": {"qty": "1", "step": "0", "remove": "0"},
     "basket.go_on": {},
@@ -313,6 +321,7 @@ class People:
                 "stop_id": 1,
                 "month": "2026-10",
                 "merchant_id": session.scalars(select(Shop.merchant_id).where(Shop.slug == "cave")).one(),
+                "part_id": 1,
                 "sub_order_id": session.scalars(select(SubOrder.id).where(SubOrder.shop_id == shop_id)).one(),
                 "period": "2026-11",
                 "payment_id": placed.payment_id,
