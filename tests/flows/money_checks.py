@@ -64,6 +64,17 @@ class Bought:
         """The shop's commission, halves rounded up."""
         return (self.goods_cents(slug) * COMMISSION_PERMILLE + 500) // 1000
 
+    def left(self, reference: str) -> int:
+        """The pieces that are there."""
+        return self.wanted[reference] - self.missing[reference]
+
+    def weigh(self, reference: str, promised_grams: int, weighed_grams: int) -> None:
+        """The pieces that are there are paid by their weight, halves of a cent up; nothing is taken for more of it."""
+        price = GOODS[reference][1]
+        kept = int(Fraction(self.left(reference) * price * weighed_grams, promised_grams) + Fraction(1, 2))
+        back = self.wanted[reference] * price - min(kept, self.left(reference) * price)
+        self.back_cents[reference] = max(self.back_cents[reference], back)
+
     def kept_cents(self, slug: str) -> int:
         """What the resident has paid of the shop's goods in the end."""
         if slug in self.cancelled:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from basket import giving_back, orders
+from basket import giving_back, orders, weighing
 from marketplace.ids import new_token
 from marketplace.ledger import accounts
 from marketplace.ledger.service import post
@@ -60,6 +60,7 @@ HEARD_ONCE = ("a_notice_comes", {"n": 0, "times": 1, "works": True})
 HEARD_TWICE = ("a_notice_comes", {"n": 0, "times": 2, "works": True})
 WORKS = ("the_worker_comes_by", {})
 HOURS_PASS = ("time_passes", {"hours": 3, "works": False})
+LIGHTER = ("a_piece_is_weighed", {"n": 0, "lacking_grams": 7, "works": True})
 MISSING = ("a_piece_is_missing", {"n": 0, "m": 0, "works": True})
 
 
@@ -204,6 +205,11 @@ def _commission_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(giving_back, "commission_back", lambda commission, total, *, refunded, more: ZERO)
 
 
+def _weighed_twice(patch: pytest.MonkeyPatch) -> None:
+    """Who corrects what the scale said gives the whole difference once more."""
+    patch.setattr(weighing, "refunded_lines", lambda session, part_id: {})
+
+
 def _won_unheard(patch: pytest.MonkeyPatch) -> None:
     right = chargebacks.apply_chargebacks
 
@@ -312,6 +318,7 @@ FAULTS = (
         "I8",
     ),
     Fault("commission kept", _commission_kept, (PAID, MISSING, FIRST_COMES_HOME), "I6"),
+    Fault("weighed twice", _weighed_twice, (PAID, LIGHTER, HOURS_PASS, LIGHTER, FIRST_COMES_HOME), "I6"),
     Fault(
         "a won dispute unheard",
         _won_unheard,

@@ -29,12 +29,16 @@ from marketplace.ledger.proof import WAITING
 from marketplace.mail import Mailer
 from marketplace.payments.queries import SHARES_BY_PARTY
 from marketplace.settings import Settings
+from merchants.models import Variant
 from tests.sandbox_within import SandboxWithin
 from tests.walk import NOW, arrange_town, register_merchants
 
 QUEUE = ("procrastinate_events", "procrastinate_jobs")
 #: What the town has from the start and an order changes.
 CHANGING = ("variant", "stock_move", "merchant_account", "slot", "round")
+
+#: What is sold by its weight, and how much of it is promised.
+WEIGHED, WEIGHED_GRAMS = "F1", 400
 
 #: The others are letters, and what is searched.
 MONEY_JOBS = ("basket.handlers.take_payment", "marketplace.payments.")
@@ -76,6 +80,8 @@ class MoneyHouse:
         register_merchants(self.sandbox)
         with database.transaction() as session:
             self.town = arrange_town(session)
+            weighed = session.get_one(Variant, self.town.variant(WEIGHED))
+            weighed.net_amount, weighed.net_unit = WEIGHED_GRAMS, "g"
         # Prepared once and kept: planning forty statements costs more than running them.
         self._line = psycopg.connect(database.conninfo(), autocommit=True, prepare_threshold=0)
         self._rules = " UNION ALL ".join(

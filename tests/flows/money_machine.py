@@ -27,6 +27,7 @@ from basket.giving_back import Returned, give_back
 from basket.handlers import let_unpaid_orders_lapse
 from basket.models import Line, Order, OrderRefund, SubOrder
 from basket.shortages import NothingLeftToPack, report_shortage
+from basket.weighing import report_weights
 from marketplace.delivery.bookings import CutOffPassed, SlotFull
 from marketplace.errors import FieldError, GatewayError
 from marketplace.money import Money
@@ -37,7 +38,7 @@ from marketplace.payments.models import MerchantAccount
 from merchants import treasury
 from merchants.stock import NotEnoughStock
 from tests.flows.money_checks import GOODS, ORGANIZATIONS, Bought, Row, Seen, disagreements, look, losses, unrest
-from tests.flows.money_house import MoneyHouse
+from tests.flows.money_house import WEIGHED, WEIGHED_GRAMS, MoneyHouse
 from tests.walk import order_command
 
 #: Of F2 there is one piece in the town, of the others a few.
@@ -412,7 +413,41 @@ class MoneyMachine(RuleBasedStateMachine):
         except NothingLeftToPack:
             return
         one.missing[reference] += 1
-        one.back_cents[reference] += GOODS[reference][1]
+        # Of a piece that was lighter, a part went back before.
+        total = one.wanted[reference] * GOODS[reference][1]
+        one.back_cents[reference] += min(GOODS[reference][1], total - one.back_cents[reference])
+        self._work(works)
+
+    def _with_cheese(self) -> list[Row]:
+        """Parts that a scale may still find lighter than promised."""
+        return [
+            part
+            for part in self._parts("received", "accepted", "packed")
+            if part["party"] == "merchant:fromagerie" and self._bought_of(part).left(WEIGHED)
+        ]
+
+    @happens(_with_cheese, n=WHICH, lacking_grams=st.sampled_from((1, 7, 150, 399, -20)), works=WORKS)
+    def a_piece_is_weighed(self, n: int, lacking_grams: int, works: bool) -> None:
+        """Lighter than promised, or heavier: for that nothing is ever taken."""
+        part = _which(self._with_cheese(), n)
+        one = self._bought_of(part)
+        promised_grams = one.left(WEIGHED) * WEIGHED_GRAMS
+        try:
+            with self.hall.database.transaction() as session:
+                report_weights(
+                    session,
+                    sub_order_id=part["id"],
+                    shop_ids=frozenset({part["shop_id"]}),
+                    weighed={self._line_of(part, WEIGHED): promised_grams - lacking_grams},
+                    ticket="",
+                    actor="shop",
+                    now=self.clock.now(),
+                )
+        except (refunds.RefundTooLarge, refunds.NothingLeftToBear):
+            self.count["weighing refused"] += 1
+            return
+        one.weigh(WEIGHED, promised_grams, promised_grams - lacking_grams)
+        self.count["lighter"] += lacking_grams > 0
         self._work(works)
 
     @happens(
