@@ -15,6 +15,7 @@ from bench.pages import measure_growth, measure_pages
 from bench.pairs import measure_pairs
 from bench.placing import measure_placing
 from bench.planning import measure_planning
+from bench.reconciling import measure_reconciling
 from bench.reporting import Report
 from bench.rush import measure_rush
 from bench.town import NOW, build
@@ -50,7 +51,7 @@ def _hall(url: str, name: str, folder: Path) -> Hall:
     )
 
 
-PARTS = ("pages", "placing", "rush", "ledger", "rounds")
+PARTS = ("pages", "placing", "rush", "ledger", "reconciling", "rounds")
 
 
 @click.command()
@@ -69,6 +70,10 @@ def main(only: tuple[str, ...]) -> None:
                 books = _hall(start_embedded(postgres), "bench_ledger", folder)
                 measure_ledger(books.database, report)
                 books.database.close()
+            if "reconciling" in parts:
+                both_books = _hall(start_embedded(postgres), "bench_reconciling", folder)
+                measure_reconciling(both_books, report)
+                both_books.database.close()
             if "rounds" in parts:
                 _with_shared("rounds", report, lambda at: measure_planning(at, folder, report))
         finally:

@@ -69,10 +69,10 @@ def write_orders(database: Database, orders_qty: int, now: datetime = NOW) -> No
         for statement in WRITTEN:
             statement = statement.replace(":qty", str(orders_qty)).replace(":now", f"'{now.isoformat()}'")
             session.execute(text(statement))
-    _tidy(database)
+    tidy(database)
 
 
-def _tidy(database: Database) -> None:
+def tidy(database: Database) -> None:
     """What PostgreSQL does by itself within a minute or two."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SET statement_timeout = 0"))
@@ -122,7 +122,7 @@ def measure_ledger(database: Database, report: Report) -> None:
         server_s, database_s = (time.thread_time_ns() - server_before) / 1e9, (backend_ns(pid) - database_before) / 1e9
         report.at_most(name, server_s + database_s, bar_s, f"{server_s:.2f} + {database_s:.2f}")
         report.exactly(f"{name}: answer", result, answer)
-        _tidy(database)
+        tidy(database)
 
 
 def _qty(things: Iterable[object]) -> int:
