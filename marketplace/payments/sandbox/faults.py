@@ -95,6 +95,13 @@ def spoils_before(fault: Fault) -> Response | None:
 
 def spoils_after(fault: Fault, request: Request, response: Response) -> Response:
     """What becomes of the answer once the work is done."""
+    response = spoils_answer(fault, response)
+    cuts_line(fault, request)
+    return response
+
+
+def spoils_answer(fault: Fault, response: Response) -> Response:
+    """The same of the answer alone."""
     if fault.action == "delay_after":
         time.sleep(fault.seconds)
     elif fault.action in ("status", "html") and fault.done:
@@ -102,10 +109,14 @@ def spoils_after(fault: Fault, request: Request, response: Response) -> Response
     elif fault.action == "half_json":
         whole = response.get_data()
         return Response(whole[: len(whole) // 2], status=response.status_code, content_type=response.content_type)
-    elif fault.action == "drop_after":
+    return response
+
+
+def cuts_line(fault: Fault, request: Request) -> None:
+    """Nobody hears the answer. Once the work is over: a caller who asks again at once finds it done."""
+    if fault.action == "drop_after":
         connection: socket.socket = request.environ["werkzeug.socket"]
         connection.shutdown(socket.SHUT_RDWR)
-    return response
 
 
 def _spoiled_answer(fault: Fault) -> Response:

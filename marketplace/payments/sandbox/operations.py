@@ -92,7 +92,11 @@ def operation(scope: str | None, *, keys: bool = True) -> Callable[[View], Calla
                     return spoiled
                 response = _perform(state, view, credential, idempotency_key, ids)
                 state.deliverer.wake()
-                return faults.spoils_after(fault, request, response) if fault else response
+                if fault:
+                    response = faults.spoils_answer(fault, response)
+            if fault:
+                faults.cuts_line(fault, request)
+            return response
 
         return run
 

@@ -22,6 +22,7 @@ from marketplace.payments.gateway import (
     Rejected,
     Reversal,
     TryAgain,
+    UpfrontRoute,
 )
 from tests.sandbox_server import STRANGERS_KEY, Sandbox
 
@@ -57,7 +58,7 @@ class Provider:
 
     @property
     def gateway(self) -> Gateway:
-        return Gateway(endpoint=self.url, api_key="test_key", timeout_s=(2, 2))
+        return Gateway(endpoint=self.url, api_key="test_key", access_token="access_key", timeout_s=(2, 2))
 
 
 @contextmanager
@@ -253,12 +254,20 @@ def test_a_payment_in_another_currency_is_never_taken_for_euros(sandbox: Sandbox
 def test_a_forged_id_never_becomes_an_address(provider: Provider, forged: str) -> None:
     assert not Gateway.is_payment_id(forged)
     gateway = provider.gateway
+    amount, text = Money(1), "x"
     calls = [
         lambda: gateway.get_payment(forged),
         lambda: gateway.cancel_payment(forged),
         lambda: gateway.routes_of(forged),
         lambda: gateway.refunds_of(forged),
+        lambda: gateway.chargebacks_of(forged),
         lambda: gateway.payments_since(from_id=forged),
+        lambda: gateway.refunds_since(from_id=forged.removeprefix("re_")),
+        lambda: gateway.balance_lines(from_id=forged),
+        lambda: gateway.create_refund(forged, amount=amount, description=text, metadata={}, idempotency_key="k"),
+        lambda: gateway.create_route(
+            forged, amount=amount, organization_id="org_12345", description=text, idempotency_key="k"
+        ),
     ]
     for call in calls:
         with pytest.raises(Rejected) as trouble:
@@ -268,11 +277,43 @@ def test_a_forged_id_never_becomes_an_address(provider: Provider, forged: str) -
 
 
 def test_a_forged_organization_never_becomes_part_of_a_request(provider: Provider) -> None:
-    with pytest.raises(Rejected):
-        provider.gateway.create_route(
-            "tr_abcdefgh", amount=Money(1), organization_id="me", description="x", idempotency_key="k"
-        )
+    gateway, amount = provider.gateway, Money(1)
+    routed = PaymentRequest(amount, "x", "http://127.0.0.1/", routes=(UpfrontRoute("org_1/../me", amount),))
+    calls = [
+        lambda: gateway.create_route(
+            "tr_abcdefgh", amount=amount, organization_id="me", description="x", idempotency_key="k"
+        ),
+        lambda: gateway.create_refund(
+            "tr_abcdefgh",
+            amount=amount,
+            description="x",
+            metadata={},
+            reversals=(Reversal("me", amount),),
+            idempotency_key="k",
+        ),
+        lambda: gateway.create_payment(routed, idempotency_key="k"),
+    ]
+    for call in calls:
+        with pytest.raises(Rejected):
+            call()
     assert provider.requests == []
+
+
+def test_real_money_is_never_asked_for_as_play_money(provider: Provider) -> None:
+    """The library sends a testmode of False as the word that means True."""
+    provider.answer = json.dumps({"_embedded": {"balance_transactions": []}, "_links": {}})
+    for key in ("test_key", "live_key"):
+        Gateway(endpoint=provider.url, api_key=key, access_token="access_token").balance_lines()
+    assert [path.partition("?")[2] for _, path, _ in provider.requests] == ["limit=250&testmode=true", "limit=250"]
+
+
+def test_all_refunds_of_all_payments_are_read_page_by_page(provider: Provider) -> None:
+    link = {"href": f"{provider.url}/v2/refunds?from=re_zzzzzzzz&limit=250", "type": "application/hal+json"}
+    provider.answer = json.dumps({"_embedded": {"refunds": []}, "_links": {"next": link}})
+    assert provider.gateway.refunds_since() == ([], "re_zzzzzzzz")
+    provider.answer = json.dumps({"_embedded": {"refunds": []}, "_links": {"next": None}})
+    assert provider.gateway.refunds_since(from_id="re_zzzzzzzz") == ([], None)
+    assert provider.requests[1][1] == "/v2/refunds?limit=250&from=re_zzzzzzzz"
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 422])
