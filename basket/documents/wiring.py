@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from basket.documents import checks, handlers, views
+from basket.documents import checks, handlers, to_write_views, views
 from marketplace.selfcheck import register_check
 
 
@@ -11,3 +11,4 @@ def init_documents(app: Flask) -> None:
     assert handlers
     register_check(checks.broken_rules)
     app.register_blueprint(views.blueprint)
+    app.register_blueprint(to_write_views.blueprint)

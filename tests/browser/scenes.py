@@ -587,6 +587,7 @@ def _papers(crawl: Crawl, who: Visitor, slug: str) -> None:
         own = replace(sale(ASSOCIATION, buyer=seller), settlement=DEDUCTION)
         fee = issue_own(session, key=f"c:{slug}", draft=own, now=now)
     crawl.visit(who, "/boutique/factures", "shop: papers")
+    crawl.visit(who, "/boutique/factures/a-ecrire", "shop: papers to write")
     crawl.visit(who, mandate, "mandate: in force")
     for day, label in ((HOSTILE, "hostile"), (LONG, "too long"), ("", "empty")):
         crawl.refused(who, f"{mandate}/terminer", {"ended_on": day}, f"mandate: {label} day")
@@ -702,6 +703,7 @@ def _coordinator_plans(crawl: Crawl, round_id: int) -> None:
     treasurer = sign_in(crawl, "the treasurer", "tresorerie@example.org")
     crawl.visit(treasurer, "/espace", "the treasurer's rooms")
     crawl.visit(treasurer, "/tresorerie", "treasury")
+    crawl.visit(treasurer, "/tresorerie/a-ecrire", "treasury: papers to write")
     _commissions(crawl, treasurer)
     _delivery_terms(crawl, treasurer)
     crawl.visit(treasurer, "/tresorerie/ecarts", "differences")

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import func, select, text
 
 from basket import orders, shortages
-from basket.documents import handlers
+from basket.documents import handlers, to_write
 from basket.documents.models import DocumentedRefund
 from basket.giving_back import Returned, give_back, lines_of
 from basket.models import Order, OrderLine, OrderRefund, SubOrder
+from marketplace.accounts.models import SignIn, User
+from marketplace.accounts.people import grant_role
 from marketplace.app import create_app
 from marketplace.clock import FixedClock, local_day
 from marketplace.hall import Hall
@@ -24,6 +27,7 @@ from marketplace.invoices.mandates import end_mandate, sign_mandate
 from marketplace.invoices.models import IssuedDocument
 from marketplace.invoices.rules import Document
 from marketplace.money import Money
+from tests.basket.counter import Keeper
 from tests.sandbox_server import Sandbox, running_sandbox
 from tests.walk import Town, pay, place, register_merchants, work
 
@@ -34,6 +38,20 @@ def sandbox() -> Iterator[Sandbox]:
     with running_sandbox() as sandbox:
         register_merchants(sandbox)
         yield sandbox
+
+
+def _treasurer(app: Flask, hall: Hall) -> FlaskClient:
+    now = hall.clock.now()
+    with hall.database.transaction() as session:
+        user = User(email="treasurer@example.org", name="Rose", created_at=now)
+        session.add(user)
+        session.flush()
+        grant_role(session, user_id=user.id, role="treasurer", actor="test", now=now)
+        session.add(SignIn(token="rose", user_id=user.id, signed_in_at=now, seen_at=now))
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"], cookie["_fresh"] = "rose", True
+    return client
 
 
 def _sign(hall: Hall, slug: str) -> None:
@@ -250,7 +268,52 @@ def test_after_the_mandate_the_merchant_writes_its_own_credit_note(
     with hall.database.transaction() as session:
         end_mandate(session, seller="merchant:cave", ended_on=local_day(clock.now()))
     _give_back(hall, placed, 200)
+    _give_back(hall, placed, 100, liable="association")
+    _give_back(hall, placed, 300)
     assert [paper.kind for paper in _papers(hall)] == ["invoice", "invoice"]
+    with hall.database.reading() as session:
+        assert to_write.owing_parties(session) == {"merchant:cave": 2}
+        owed = to_write.credit_notes_owed(session, party="merchant:cave")
+        assert to_write.credit_notes_owed(session, party="merchant:librairie") == ()
+    # 0.33 of 2.00, then 0.83 of 5.00 less it.
+    assert [(one.number, str(one.total), str(one.vat[0].vat)) for one in owed] == [
+        ("M1-F2026-00001", "2.00", "0.33"),
+        ("M1-F2026-00001", "3.00", "0.50"),
+    ]
+
+
+def test_the_merchant_and_the_treasurer_find_what_is_to_be_written(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock, keeper: Keeper, app: Flask
+) -> None:
+    _sign(hall, "cave")
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    _bring(hall, placed, "cave")
+    clock.advance(timedelta(days=1))
+    with hall.database.transaction() as session:
+        end_mandate(session, seller="merchant:cave", ended_on=local_day(clock.now()))
+    _give_back(hall, placed, 200)
+    cellar = keeper("cave")
+    assert 'href="/boutique/factures/a-ecrire"' in cellar.get("/boutique/factures").text
+    page = cellar.get("/boutique/factures/a-ecrire").text
+    assert "M1-F2026-00001" in page and "2,00" in page and "0,33" in page
+    (table,) = re.findall(r'href="(/boutique/factures/a-ecrire/[0-9]+/csv)"', page)
+    rows = cellar.get(table).data.decode("utf-8-sig").splitlines()
+    assert rows[1].split(";")[3:] == [
+        "M1-F2026-00001",
+        "Jeanne Martin",
+        "Réclamation",
+        "20,00",
+        "-1,67",
+        "-0,33",
+        "-2,00",
+    ]
+    assert keeper("librairie").get(table).status_code == 404
+    treasurer = _treasurer(app, hall)
+    assert "M1-F2026-00001" in treasurer.get("/tresorerie/a-ecrire").text
+    assert (
+        treasurer.get(table.replace("/boutique/factures", "/tresorerie")).data.decode("utf-8-sig").splitlines() == rows
+    )
 
 
 def test_a_refund_of_what_has_a_receipt_is_on_paper_too(

@@ -70,6 +70,7 @@ DOORS = {
     """,
     "signed_in": "accounts.home accounts.sign_out",
     "merchant_member": """
+        merchant.to_write_csv merchant.to_write_list
         merchant.goods_back merchant.nothing_back merchant.report_weight merchant.returns merchant.weigh
         merchant.documents merchant.mandate merchant.sign_mandate merchant.decline_mandate merchant.end_mandate
         merchant.connect_account merchant.connection_return merchant.leave merchant.leave_form merchant.look_again
@@ -92,6 +93,7 @@ DOORS = {
         commissions.home commissions.show commissions.change
         delivery_terms.change delivery_terms.home delivery_terms.show
         accounting.fec accounting.home accounting.journal dac7.home dac7.table
+        to_write.home to_write.table
         commission_runs.again commission_runs.home commission_runs.show commission_runs.start
         merchant_files.mend merchant_files.show
     """,
