@@ -254,6 +254,8 @@ NO_PAGES = {
     "accounting.fec": "files for programs",
     "accounting.journal": "tables to keep",
     "dac7.table": "tables to keep",
+    "to_write.table": "tables to keep",
+    "merchant.to_write_csv": "tables to keep",
     "merchant.statement_csv": "tables to keep",
     "merchant.statement_pdf": "papers to keep",
 }
