@@ -1,7 +1,7 @@
 # The two commands of a newcomer are `make demo` and `make test`; `make` alone lists the others.
 # Only POSIX make: macOS still ships GNU make 3.81.
 .POSIX:
-.PHONY: help demo demo-reset test lint bench constraints
+.PHONY: help demo demo-reset test lint bench conformance constraints
 
 # platformdirs warns on every start when a machine has no XDG_RUNTIME_DIR; nobody here can act on it.
 QUIET = PYTHONWARNINGS='ignore:XDG_RUNTIME_DIR is not set'
@@ -13,6 +13,7 @@ help:
 	@echo 'make test          style, types, import contracts and all tests, on a real PostgreSQL and Chromium'
 	@echo 'make lint          style, types and import contracts only'
 	@echo 'make bench         measured ratios'
+	@echo 'make conformance   our calls and the simulator, judged by the payment provider'"'"'s own client'
 	@echo 'make constraints   keep the versions that .venv has now'
 
 demo: .venv/ready-demo
@@ -33,6 +34,9 @@ lint: .venv/ready-test
 
 bench: .venv/ready-test
 	$(QUIET) $(BIN)/python -m bench
+
+conformance: .venv/ready-test
+	@$(QUIET) sh tools/conformance.sh
 
 # After a change of setup.cfg or for newer versions: install into .venv, run the tests, then keep what passed.
 constraints: .venv/ready-test

@@ -6,10 +6,8 @@ against the sandbox over HTTP; where a process must die, the tests of `test_kill
 
 from __future__ import annotations
 
-import ast
 import logging
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -26,10 +24,9 @@ from marketplace.payments import refunds, service, shares
 from marketplace.payments.gateway import OutcomeUnknown, TryAgain
 from marketplace.payments.models import Payment, Refund, Share
 from marketplace.payments.rules import Bearing
+from tests.named_tests import missing
 from tests.sandbox_server import STRANGERS_KEY, Sandbox
 from tests.walk import Town, book_payments, open_payment, pay, place, work
-
-HERE = Path(__file__).parent.parent
 
 #: Row of the table → its tests, as module (without `test_`) and name.
 ROWS: dict[str, tuple[str, ...]] = {
@@ -129,15 +126,7 @@ ROWS: dict[str, tuple[str, ...]] = {
 
 
 def test_every_row_names_tests_that_exist() -> None:
-    named = {name for tests in ROWS.values() for name in tests}
-    missing = []
-    for name in sorted(named):
-        module, _, function = name.partition(": ")
-        folder, _, stem = module.rpartition("/")
-        tree = ast.parse((HERE / folder / f"test_{stem}.py").read_text(encoding="utf-8"))
-        if f"test_{function}" not in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}:
-            missing.append(name)
-    assert missing == []
+    assert missing(name for tests in ROWS.values() for name in tests) == []
     assert len(ROWS) == 19
 
 

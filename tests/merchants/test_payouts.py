@@ -31,6 +31,7 @@ from marketplace.payments.service import payable_parties
 from merchants.models import Member, Merchant
 from merchants.search.index import index_products
 from tests.basket.counter import Browser, part_of
+from tests.marketplace.payments.test_gateway import provider_on_a_free_port
 from tests.sandbox_server import APPLICATION, Sandbox
 from tests.walk import Town, pay, place, product_id_of, work
 
@@ -663,6 +664,16 @@ def test_a_sealed_token_opens_in_its_own_row_only(hall: Hall, sandbox: Sandbox, 
     row = account(hall, "merchant:cave")
     assert row is not None
     assert row.standing == "reconnect"
+
+
+def test_neither_a_proxy_nor_a_redirect_gets_the_secret(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    with provider_on_a_free_port() as provider, provider_on_a_free_port() as elsewhere:
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, elsewhere.url)
+        provider.status, provider.headers["Location"] = 307, f"{elsewhere.url}/oauth2/tokens"
+        with pytest.raises(GatewayError):
+            replace(consent(hall), endpoint=provider.url).exchange("auth_code")
+        assert (len(provider.requests), elsewhere.requests) == (1, [])
 
 
 def test_a_link_of_an_answer_that_leads_elsewhere_is_not_shown(hall: Hall) -> None:

@@ -126,13 +126,11 @@ def list_capabilities(reader: Reader) -> shapes.Json:
                 "status": status,
                 "statusReason": "requirement-past-due" if status == "disabled" else None,
                 "requirements": [],
-                "_links": {
-                    "self": links.hal("capabilities"),
-                    "documentation": links.documentation("list-capabilities"),
-                },
             }
         )
-    return shapes.whole_list("capabilities", shown, links, "capabilities", "list-capabilities")
+    body = shapes.whole_list("capabilities", shown, links, "capabilities", "list-capabilities")
+    del body["_links"]["self"]
+    return body
 
 
 @onboarding.get("/v2/permissions")

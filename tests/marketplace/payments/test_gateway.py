@@ -445,6 +445,16 @@ def test_neither_the_machines_name_nor_the_key_leaks(provider: Provider) -> None
     assert "secret" not in str(trouble.value)
 
 
+def test_what_hangs_on_a_payment_is_asked_for_alone(provider: Provider) -> None:
+    provider.answer = json.dumps({"_embedded": {"refunds": [], "chargebacks": []}, "_links": {}})
+    provider.gateway.refunds_of("tr_abcdefgh")
+    provider.gateway.chargebacks_of("tr_abcdefgh")
+    assert [path.partition("?")[0] for _, path, _ in provider.requests] == [
+        "/v2/payments/tr_abcdefgh/refunds",
+        "/v2/payments/tr_abcdefgh/chargebacks",
+    ]
+
+
 def test_each_thread_has_a_client_of_its_own(provider: Provider) -> None:
     provider.answer = json.dumps(PAYMENT)
     gateway = provider.gateway
