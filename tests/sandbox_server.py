@@ -110,9 +110,10 @@ class Sandbox:
     def revoke_token(self, token: str = TOKEN) -> None:
         self.control("DELETE", f"access-tokens/{token}")
 
-    def set_fee(self, basis_points: int, fixed_cents: int) -> None:
-        """What the provider keeps of each payment from now on; 180 and 25 are a European card's."""
-        self.control("POST", "fee", {"basisPoints": basis_points, "fixedCents": fixed_cents})
+    def set_fee(self, basis_points: int, fixed_cents: int, *, refund_cents: int = 0, chargeback_cents: int = 0) -> None:
+        """What the provider keeps from now on; 180 and 25 are a European card's."""
+        fee = {"basisPoints": basis_points, "fixedCents": fixed_cents}
+        self.control("POST", "fee", {**fee, "refundCents": refund_cents, "chargebackCents": chargeback_cents})
 
     def pay_out(self) -> str:
         """The provider pays the first key's organisation what is available; the settlement's id."""

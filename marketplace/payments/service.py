@@ -23,9 +23,10 @@ from marketplace.ids import new_token
 from marketplace.jobs import publish
 from marketplace.ledger import accounts
 from marketplace.ledger.service import post
-from marketplace.money import Money
+from marketplace.money import ZERO, Money
 from marketplace.payments.chargebacks import apply_chargebacks, has_chargebacks
 from marketplace.payments.gateway import (
+    CURRENCY,
     Gateway,
     OutcomeUnknown,
     PaymentRequest,
@@ -270,12 +271,14 @@ def _apply(session: Session, payment_id: int, answer: ProviderPayment, now: date
         payment.ended_at = now
         return
     payment.paid_at = answer.paid_at or now
+    # Money of another currency lies on another balance than the one that the ledger keeps.
+    held = answer.amount if answer.currency == CURRENCY else ZERO
     post(
         session,
         key=f"paid:{payment.id}",
         kind="paid",
         reference=payment.reference,
-        entries={accounts.HOLDING: answer.amount, accounts.UNMATCHED: -answer.amount},
+        entries={accounts.HOLDING: held, accounts.UNMATCHED: -held},
         actor=MACHINE,
         now=now,
     )
@@ -289,7 +292,7 @@ def _apply(session: Session, payment_id: int, answer: ProviderPayment, now: date
 
 def _claim_asked(payment: Payment) -> Claim:
     mode = "live" if payment.provider_env == "live" else "test"
-    return Claim(payment.amount, "EUR", mode, payment.idempotency_key)
+    return Claim(payment.amount, CURRENCY, mode, payment.idempotency_key)
 
 
 def _claim_of(answer: ProviderPayment) -> Claim:

@@ -42,7 +42,7 @@ def main() -> None:
     line = _Recording(sandbox.app)
     sandbox.http.mount("http://", line)
     sandbox.issue_token()
-    sandbox.set_fee(180, 25)
+    sandbox.set_fee(180, 25, refund_cents=25, chargeback_cents=50)
     for organization_id in ("org_fromager", "org_libraire"):
         sandbox.register_organization(organization_id)
     gateway = Gateway(endpoint=ADDRESS, api_key=KEY, access_token=TOKEN, transport=line)

@@ -293,6 +293,10 @@ def test_money_of_another_sum_or_currency_confirms_nothing_and_waits_for_a_perso
         "amount_differs",
     )
     assert [payment["routes"] + payment["refunds"] for payment in book_payments(sandbox)] == [[]]
+    with hall.database.reading() as session:
+        held = {account: str(money) for account, money in balances(session).items()}
+    # What is no euro lies on no balance of euros, with the provider as here.
+    assert held == ({} if currency == "CHF" else {"holding": value, "residents:unmatched": f"-{value}"})
 
 
 def test_an_attempt_unheard_for_an_hour_is_given_up_and_never_made_again(

@@ -25,8 +25,9 @@ from marketplace.payments.models import Payment, Refund, Share
 from marketplace.payments.reading import read_book
 from marketplace.payments.reconciling import Found, Standing, differences, standing
 from marketplace.payments.refunds import refund_parts
-from marketplace.payments.rules import bear
+from marketplace.payments.rules import Bearing, bear
 from marketplace.payments.service import settle
+from merchants import treasury
 from tests.basket.counter import part_of
 from tests.sandbox_server import KEY, TOKEN, Sandbox
 from tests.walk import Town, open_payment, pay, place, work
@@ -191,6 +192,33 @@ def test_what_comes_back_from_a_merchant_and_what_a_bank_takes_agree_too(
     sandbox.reverse_chargeback(chargeback_id)
     nightly.reconcile(hall)
     assert (_differences(hall), _standing(hall).gap) == ([], Money(0))
+
+
+def test_what_the_provider_keeps_of_refunds_and_chargebacks_is_explained(
+    hall: Hall, town: Town, sandbox: Sandbox
+) -> None:
+    """A refund's fee is a line of its own, a chargeback's is deducted from its line and kept when it is won."""
+    placed = place(hall.database, town, ("C1", "F1"), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    nightly.reconcile(hall)
+    before = _balances(hall)["association:fees"]
+    sandbox.set_fee(180, 25, refund_cents=25, chargeback_cents=1500)
+    with hall.database.transaction() as session:
+        parts = [Bearing("association", "gesture", Money(100))]
+        refund_parts(
+            session, payment_id=placed.payment_id, parts=parts, reason="gesture", actor="person:1", now=hall.clock.now()
+        )
+    work(hall)
+    chargeback_id = sandbox.charge_back(_provider_id(hall, placed), "10.00")
+    nightly.reconcile(hall)
+    assert (_differences(hall), _standing(hall).gap) == ([], Money(0))
+    assert _balances(hall)["association:fees"] - before == 25 + 1500
+    sandbox.reverse_chargeback(chargeback_id)
+    nightly.reconcile(hall)
+    assert (_differences(hall), _standing(hall).gap) == ([], Money(0))
+    assert _balances(hall)["association:fees"] - before == 25 + 1500
+    with hall.database.reading() as session:
+        assert treasury.look(session, hall.clock.now()).unexplained == Money(0)
 
 
 # --- What differs ------------------------------------------------------------------------------------------------

@@ -60,6 +60,22 @@ from marketplace.payments.sandbox.server import Server, raise_interrupt
     show_default=True,
     help="And a fixed sum; European cards cost 25.",
 )
+@click.option(
+    "--fee-refund-cents",
+    type=click.IntRange(min=0),
+    default=NO_FEE.refund_cents,
+    envvar="SANDBOX_FEE_REFUND_CENTS",
+    show_default=True,
+    help="What it keeps for each refund.",
+)
+@click.option(
+    "--fee-chargeback-cents",
+    type=click.IntRange(min=0),
+    default=NO_FEE.chargeback_cents,
+    envvar="SANDBOX_FEE_CHARGEBACK_CENTS",
+    show_default=True,
+    help="What it keeps for each chargeback, won or lost.",
+)
 @click.option("--merchant", default=DEFAULT_MERCHANT, envvar="SANDBOX_MERCHANT", help="Named on the payment page.")
 @click.option("--public-url", default=None, envvar="SANDBOX_PUBLIC_URL", help="Where browsers find it.")
 @click.option(
@@ -95,6 +111,8 @@ def main(
     access_tokens: tuple[str, ...],
     fee_basis_points: int,
     fee_fixed_cents: int,
+    fee_refund_cents: int,
+    fee_chargeback_cents: int,
     merchant: str,
     public_url: str | None,
     organizations: Path | None,
@@ -119,7 +137,7 @@ def main(
             organizations=connected,
             application=application,
             access_tokens=access_tokens,
-            fee=Fee(fee_basis_points, fee_fixed_cents),
+            fee=Fee(fee_basis_points, fee_fixed_cents, fee_refund_cents, fee_chargeback_cents),
             allows_loopback_webhooks=allows_loopback_webhooks,
         )
         server = Server(options, port)

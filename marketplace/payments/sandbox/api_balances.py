@@ -19,7 +19,7 @@ _REFUND = (*_PAYMENT, "refundId", "refundDescription")
 _CHARGEBACK = (*_PAYMENT, "chargebackId", "chargebackDescription")
 CONTEXT = {
     "payment": _PAYMENT,
-    "payment-fee": _PAYMENT,
+    **dict.fromkeys(reports.CATEGORIES["fee-prepayments"], _PAYMENT),
     "split-payment": (*_PAYMENT, "paymentOwner"),
     "post-payment-split-payment": ("paymentId",),
     **dict.fromkeys(reports.CATEGORIES["refunds"], _REFUND),
@@ -144,8 +144,8 @@ def _show_transaction(line: balances.Transaction) -> shapes.Json:
         "id": line.id,
         "type": line.kind,
         "resultAmount": shapes.amount(line.currency, line.amount_cents),
-        "initialAmount": shapes.amount(line.currency, line.amount_cents),
-        "deductions": None,
+        "initialAmount": shapes.amount(line.currency, line.amount_cents + line.deducted_cents),
+        "deductions": shapes.amount(line.currency, -line.deducted_cents) if line.deducted_cents else None,
         "createdAt": shapes.instant(line.created_at),
         "context": context or None,
     }

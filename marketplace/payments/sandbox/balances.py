@@ -26,13 +26,17 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One line of a balance, with the words that its context repeats; `held_cents` is the part that is pending."""
+    """One line of a balance, with the words that its context repeats; `held_cents` is the part that is pending.
+
+    `deducted_cents` is what the provider kept of it: so much more was moved than `amount_cents`.
+    """
 
     id: str
     kind: str
     currency: str
     amount_cents: int
     held_cents: int
+    deducted_cents: int
     method: str
     payment_id: str | None
     payment_description: str | None
@@ -97,10 +101,11 @@ def _read(
 ) -> list[Transaction]:
     rows = db.execute(
         "SELECT t.*, p.request AS payment_request,"
-        " p.amount_cents AS paid_cents, f.organization_id AS owner_id, r.description AS refund_description"
+        " p.amount_cents AS paid_cents, f.organization_id AS owner_id, r.description AS refund_description,"
+        " coalesce(d.amount_cents, 0) AS deducted_cents"
         " FROM balance_transactions t"
         " LEFT JOIN payments p ON p.id = t.payment_id LEFT JOIN profiles f ON f.id = p.profile_id"
-        " LEFT JOIN refunds r ON r.id = t.refund_id"
+        " LEFT JOIN refunds r ON r.id = t.refund_id LEFT JOIN deductions d ON d.transaction_id = t.id"
         " WHERE t.organization_id = :organization_id AND t.currency = :currency"
         " AND (:position IS NULL OR t.position <= :position) AND (:before IS NULL OR t.created_at < :before)"
         " ORDER BY t.position DESC LIMIT :limit",
@@ -124,6 +129,7 @@ def _transaction(row: sqlite3.Row) -> Transaction:
         currency=row["currency"],
         amount_cents=row["amount_cents"],
         held_cents=row["held_cents"],
+        deducted_cents=row["deducted_cents"],
         method=method,
         payment_id=row["payment_id"],
         payment_description=request.get("description"),

@@ -74,16 +74,20 @@ def revoke_access_token(token: str) -> Response:
 
 @controls.post("/fee")
 def change_fee() -> Response:
-    """{"basisPoints", "fixedCents"}: what the provider keeps of each payment from now on."""
+    """{"basisPoints", "fixedCents", "refundCents"?, "chargebackCents"?}: what the provider keeps from now on."""
     body = bodies.read_json(request.get_data())
     basis_points, fixed_cents = body.get("basisPoints"), body.get("fixedCents")
+    later = {name: body.get(name, 0) for name in ("refundCents", "chargebackCents")}
     if type(basis_points) is not int or not 0 <= basis_points <= 10_000:
         raise unprocessable("basisPoints", "From 0 to 10000.")
     if type(fixed_cents) is not int or fixed_cents < 0:
         raise unprocessable("fixedCents", "From 0.")
+    for name, cents in later.items():
+        if type(cents) is not int or cents < 0:
+            raise unprocessable(name, "From 0.")
     with state_of(current_app).book.transaction() as db:
-        set_fee(db, Fee(basis_points, fixed_cents))
-    return jsonify(basisPoints=basis_points, fixedCents=fixed_cents)
+        set_fee(db, Fee(basis_points, fixed_cents, later["refundCents"], later["chargebackCents"]))
+    return jsonify(basisPoints=basis_points, fixedCents=fixed_cents, **later)
 
 
 @controls.post("/settlements")

@@ -24,6 +24,13 @@ CREATE TABLE IF NOT EXISTS setup (
 );
 INSERT OR IGNORE INTO setup VALUES (1, 0, 0);
 
+CREATE TABLE IF NOT EXISTS later_fees (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    refund_cents INTEGER NOT NULL CHECK (refund_cents >= 0),
+    chargeback_cents INTEGER NOT NULL CHECK (chargeback_cents >= 0)
+);
+INSERT OR IGNORE INTO later_fees VALUES (1, 0, 0);
+
 CREATE TABLE IF NOT EXISTS upfront_routes (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -66,6 +73,11 @@ CREATE INDEX IF NOT EXISTS transactions_of_payment ON balance_transactions (paym
 CREATE INDEX IF NOT EXISTS transactions_of_refund ON balance_transactions (refund_id) WHERE refund_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS transactions_of_chargeback ON balance_transactions (chargeback_id)
     WHERE chargeback_id IS NOT NULL;
+-- What the provider kept of a line, where it has no line of its own for that.
+CREATE TABLE IF NOT EXISTS deductions (
+    transaction_id TEXT PRIMARY KEY REFERENCES balance_transactions (id),
+    amount_cents INTEGER NOT NULL CHECK (amount_cents > 0)
+);
 CREATE TRIGGER IF NOT EXISTS transactions_stay BEFORE UPDATE ON balance_transactions
     BEGIN SELECT RAISE(ABORT, 'a balance transaction stands for ever'); END;
 CREATE TRIGGER IF NOT EXISTS transactions_stay_there BEFORE DELETE ON balance_transactions

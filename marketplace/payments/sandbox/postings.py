@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from marketplace.payments.sandbox.transactions import Cause, give_back, hold, received_by, write
+from marketplace.payments.sandbox.transactions import Cause, deduct, give_back, hold, received_by, write
 
 #: After that what was not routed falls to the marketplace's own balance (mollie.md 2.1).
 ROUTING_TERM = timedelta(days=90)
@@ -17,10 +17,15 @@ MOLLIES_TIME = ZoneInfo("Europe/Amsterdam")
 
 @dataclass(frozen=True, slots=True)
 class Fee:
-    """What the provider keeps of each payment: a share, in hundredths of a per cent, and a fixed sum."""
+    """What the provider keeps of each payment: a share, in hundredths of a per cent, and a fixed sum.
+
+    Besides so much for each refund and for each chargeback; no price list that we have says how much (mollie.md 8).
+    """
 
     basis_points: int
     fixed_cents: int
+    refund_cents: int = 0
+    chargeback_cents: int = 0
 
     def on(self, amount_cents: int) -> int:
         """The fee in cents, half-up."""
@@ -31,13 +36,14 @@ NO_FEE = Fee(0, 0)
 
 
 def set_fee(db: sqlite3.Connection, fee: Fee) -> None:
-    """Payments that are paid from now on cost that."""
+    """What happens from now on costs that."""
     db.execute("UPDATE setup SET fee_basis_points = ?, fee_fixed_cents = ?", (fee.basis_points, fee.fixed_cents))
+    db.execute("UPDATE later_fees SET refund_cents = ?, chargeback_cents = ?", (fee.refund_cents, fee.chargeback_cents))
 
 
 def fee_in(db: sqlite3.Connection) -> Fee:
-    row = db.execute("SELECT * FROM setup").fetchone()
-    return Fee(row["fee_basis_points"], row["fee_fixed_cents"])
+    row = db.execute("SELECT * FROM setup JOIN later_fees USING (only_row)").fetchone()
+    return Fee(row["fee_basis_points"], row["fee_fixed_cents"], row["refund_cents"], row["chargeback_cents"])
 
 
 def payment_paid(db: sqlite3.Connection, payment_id: str, at: datetime) -> None:
@@ -70,7 +76,7 @@ def routed(db: sqlite3.Connection, payment_id: str, organization_id: str, cents:
 
 
 def refund_taken(db: sqlite3.Connection, refund_id: str, at: datetime) -> None:
-    """The refund left the owner's balance, with what the reversals brought back to it."""
+    """The refund left the owner's balance, with what the reversals brought back to it; the provider has its fee."""
     refund = db.execute("SELECT * FROM refunds WHERE id = ?", (refund_id,)).fetchone()
     payment, cause = _payment(db, refund["payment_id"]), Cause(refund["payment_id"], refund_id=refund_id)
     currency = payment["currency"]
@@ -80,6 +86,9 @@ def refund_taken(db: sqlite3.Connection, refund_id: str, at: datetime) -> None:
         write(db, reversal["organization_id"], currency, "platform-payment-refund", -cents, at, cause)
         write(db, payment["owner_id"], currency, "refund-compensation", cents, at, cause)
     write(db, payment["owner_id"], currency, "refund", -refund["amount_cents"], at, cause)
+    fee_cents = fee_in(db).refund_cents
+    if fee_cents:
+        write(db, payment["owner_id"], currency, "reimbursement-fee", -fee_cents, at, Cause(refund["payment_id"]))
 
 
 def refund_returned(db: sqlite3.Connection, refund_id: str, at: datetime) -> None:
@@ -112,11 +121,14 @@ def charged_back(db: sqlite3.Connection, chargeback_id: str, at: datetime) -> No
             cause,
         )
         write(db, payment["owner_id"], payment["currency"], "chargeback-compensation", compensation_cents, at, cause)
-    write(db, payment["owner_id"], payment["currency"], "chargeback", -cents, at, cause)
+    fee_cents = fee_in(db).chargeback_cents
+    write(db, payment["owner_id"], payment["currency"], "chargeback", -cents - fee_cents, at, cause)
+    if fee_cents:
+        deduct(db, chargeback_id, fee_cents)
 
 
 def chargeback_reversed(db: sqlite3.Connection, chargeback_id: str, at: datetime) -> None:
-    """The dispute is won, and everybody has back what it took."""
+    """The dispute is won, and everybody has back what it took; the provider keeps its fee."""
     give_back(db, at, chargeback_id=chargeback_id)
 
 

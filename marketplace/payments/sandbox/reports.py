@@ -22,7 +22,7 @@ CATEGORIES = {
     ),
     "capital": (),
     "transfers": ("outgoing-transfer", "outgoing-custom-amount-transfer", "incoming-transfer"),
-    "fee-prepayments": ("payment-fee",),
+    "fee-prepayments": ("payment-fee", "reimbursement-fee"),
     "corrections": (),
     "topups": (),
 }

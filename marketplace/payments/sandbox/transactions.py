@@ -81,10 +81,23 @@ def write(
     _insert(db, organization_id, currency, kind, cents, held_cents, at, cause)
 
 
+def deduct(db: sqlite3.Connection, chargeback_id: str, cents: int) -> None:
+    """So much of the chargeback's line, which was just written, is the provider's fee."""
+    db.execute(
+        "INSERT INTO deductions SELECT id, ? FROM balance_transactions WHERE chargeback_id = ? AND type = 'chargeback'",
+        (cents, chargeback_id),
+    )
+
+
 def give_back(db: sqlite3.Connection, at: datetime, *, refund_id: str = "", chargeback_id: str = "") -> None:
-    """Every line of the refund or of the chargeback is undone by one of its own, where it was written before."""
+    """Every line of the refund or of the chargeback is undone by one of its own, where it was written before.
+
+    What was deducted from it stays with the provider.
+    """
     rows = db.execute(
-        "SELECT * FROM balance_transactions WHERE (refund_id = ? OR chargeback_id = ?) ORDER BY position",
+        "SELECT t.*, coalesce(d.amount_cents, 0) AS deducted_cents FROM balance_transactions t"
+        " LEFT JOIN deductions d ON d.transaction_id = t.id"
+        " WHERE (t.refund_id = ? OR t.chargeback_id = ?) ORDER BY t.position",
         (refund_id, chargeback_id),
     ).fetchall()
     for row in rows:
@@ -94,8 +107,8 @@ def give_back(db: sqlite3.Connection, at: datetime, *, refund_id: str = "", char
             row["organization_id"],
             row["currency"],
             RETURNS[row["type"]],
-            -row["amount_cents"],
-            -row["held_cents"] if still_held else 0,
+            -row["amount_cents"] - row["deducted_cents"],
+            _held_again(row) if still_held else 0,
             at,
             Cause(row["payment_id"], row["refund_id"], row["chargeback_id"]),
         )
@@ -157,6 +170,12 @@ def _is_held(db: sqlite3.Connection, organization_id: str, payment_id: str) -> b
         (organization_id, payment_id),
     ).fetchone()
     return row is not None
+
+
+def _held_again(row: sqlite3.Row) -> int:
+    """What a line that is undone gives back of what is held; the provider's fee of it is gone for good."""
+    back_cents, deducted_cents = -row["held_cents"], row["deducted_cents"]
+    return max(back_cents - deducted_cents, 0) if deducted_cents else back_cents
 
 
 def _held_of(db: sqlite3.Connection, organization_id: str, payment_id: str) -> int:

@@ -303,7 +303,15 @@ def test_a_report_adds_up_in_both_groupings(town: Sandbox) -> None:
     assert totals["capital"]["pending"] == {"amount": euros("0.00")}
 
 
-@pytest.mark.parametrize("body", [{}, {"basisPoints": -1, "fixedCents": 0}, {"basisPoints": 180, "fixedCents": "25"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"basisPoints": -1, "fixedCents": 0},
+        {"basisPoints": 180, "fixedCents": "25"},
+        {"basisPoints": 0, "fixedCents": 0, "refundCents": -1},
+    ],
+)
 def test_a_fee_of_no_sense_is_refused(town: Sandbox, body: dict[str, Any]) -> None:
     answer = town.http.post(f"{town.url}/_sandbox/fee", json=body, timeout=10)
     assert_refused(answer, 422, answer.json()["field"])
