@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 
+import psutil
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -14,6 +16,8 @@ from bench.reporting import Report
 from bench.town import NOW
 from marketplace.db import Database
 from marketplace.ledger.closing import close_due
+from marketplace.ledger.fec import fec_file
+from marketplace.ledger.periods import closed_months, closed_period, lines_of
 from marketplace.ledger.proof import everything_broken, newly_broken
 from marketplace.ledger.queries import balances_until, journal
 from marketplace.ledger.sealing import seal
@@ -123,6 +127,29 @@ def measure_ledger(database: Database, report: Report) -> None:
         report.at_most(name, server_s + database_s, bar_s, f"{server_s:.2f} + {database_s:.2f}")
         report.exactly(f"{name}: answer", result, answer)
         tidy(database)
+    _measure_fec(database, pid, report)
+
+
+def _measure_fec(database: Database, pid: int, report: Report) -> None:
+    """The closed months of the year as the tax office's file, read as a slow line would: a piece at a time."""
+    with database.reading() as session:
+        months = closed_months(session)
+        period = closed_period(session, first=months[0], last=months[-1])
+    process = psutil.Process()
+    least = process.memory_info().rss
+    database_before, server_before = backend_ns(pid), time.thread_time_ns()
+    most, size, lines_qty = least, 0, 0
+    pieces = fec_file(
+        lines_of(database, period), validated=period.validated, names={}, words=defaultdict(str), charges_vat=True
+    )
+    for qty, piece in enumerate(pieces):
+        size, lines_qty = size + len(piece), lines_qty + piece.count(b"\r\n")
+        if qty % 50 == 0:
+            most = max(most, process.memory_info().rss)
+    server_s, database_s = (time.thread_time_ns() - server_before) / 1e9, (backend_ns(pid) - database_before) / 1e9
+    report.say(f"the FEC of {len(months)} months: {lines_qty:,} lines, {size / 1e6:.0f} MB")
+    report.at_most("the FEC of the closed months", server_s + database_s, 120, f"{server_s:.2f} + {database_s:.2f}")
+    report.at_most("megabytes that it grows by", (most - least) / 1e6, 32, f"{most / 1e6:.0f} at most")
 
 
 def _qty(things: Iterable[object]) -> int:

@@ -150,3 +150,9 @@ def _told(rows: Sequence[CommissionRate], names: dict[str, str], on: date) -> tu
         said_of = row.valid_from
         told.append(Rate(row.permille, row.valid_from, row.set_at, names.get(row.actor), standing))
     return tuple(told)
+
+
+def least_rate(session: Session, *, on: date) -> int:
+    """The per mille of those merchants who give the association the least; 0 where nobody has a rate."""
+    merchant_ids = session.scalars(select(Merchant.id)).all()
+    return min(rates_on(session, merchant_ids, on).values(), default=0)

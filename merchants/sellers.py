@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.errors import NotFound
 from marketplace.invoices.rules import Address, Party
-from marketplace.payments.service import is_payable
+from marketplace.payments.service import is_payable, payable_parties
 from merchants.models import CommissionRate, Member, Merchant, Shop
 from merchants.rules import siren_of, vat_number_of
 
@@ -112,6 +112,17 @@ def _file(merchant: Merchant, *, is_owner: bool) -> SellerFile:
         city=merchant.city,
         email=merchant.email,
         is_owner=is_owner,
+    )
+
+
+def shops_to_reserve(session: Session, *, provider_env: str, on: date) -> frozenset[str]:
+    """The slugs of the shops whose goods can only be reserved: their merchant cannot be paid, or has no commission."""
+    has_rate = exists().where(CommissionRate.merchant_id == Merchant.id, CommissionRate.valid_from <= on)
+    is_payable = (literal("merchant:") + Merchant.key).in_(payable_parties(session, provider_env))
+    return frozenset(
+        session.scalars(
+            select(Shop.slug).join(Merchant, Shop.merchant_id == Merchant.id).where(~(has_rate & is_payable))
+        )
     )
 
 

@@ -22,6 +22,7 @@ from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import open_to, role
 from marketplace.web.sentences import sentence
 from marketplace.web.site import add_staff_area
+from merchants.commission import least_rate
 
 blueprint = Blueprint("delivery_terms", __name__, url_prefix="/prix-des-livraisons")
 
@@ -107,12 +108,13 @@ def _page(
     today = local_day(hall.clock.now())
     with hall.database.reading() as session:
         zone = get_zone_terms(session, zone_id, on=today)
+        permille = least_rate(session, on=today)
     current = zone.current.terms
     body = render_template(
         "basket/delivery_terms/show.html",
         zone=zone,
-        examples=examples(current, today),
-        tried=examples(tried, today) if tried else None,
+        examples=examples(current, today, permille=permille),
+        tried=examples(tried, today, permille=permille) if tried else None,
         tried_from=first_day(current, tried, today=today) if tried else None,
         typed=typed or {**_typed(current), "valid_from": first_day(current, current, today=today).isoformat()},
         codes=codes,

@@ -139,6 +139,15 @@ def _month(field: str) -> date:
         raise FieldError(field, "choose_month") from None
 
 
+def _as_people_write(field: str) -> str:
+    """11/2026 for the 2026-11 of an address; what is no month stays as it was typed."""
+    typed = request.args.get(field, "")
+    try:
+        return f"{_month(field):%m/%Y}"
+    except FieldError:
+        return typed
+
+
 def _merchant_names(session: Session) -> dict[str, str]:
     return {accounts.merchant(key): name for key, name in session.execute(select(Merchant.key, Merchant.legal_name))}
 
@@ -160,6 +169,7 @@ def _page(refused: FieldError | None) -> ResponseReturnValue:
         number_of=chart_account,
         names=names,
         asked=request.args,
+        typed={field: _as_people_write(field) for field in ("du", "au")},
         codes={refused.field: [refused.code]} if refused else {},
         details=refused.details if refused else {},
     )

@@ -40,7 +40,7 @@ from merchants.rules import ALCOHOL, PERISHABLE
 from merchants.schemas import read_listing_query
 from merchants.search.find import find_products
 from merchants.search.ranking import shop_turn, static_score
-from merchants.sellers import sells_online
+from merchants.sellers import sells_online, shops_to_reserve
 
 blueprint = Blueprint("catalogue", __name__)
 
@@ -106,6 +106,7 @@ def listing() -> ResponseReturnValue:
         else:
             answer = _walk(session, asked)
         delivery = _delivery(session, hall.clock.now())
+        to_reserve = _to_reserve(session, hall.clock.now())
     cards = [*answer["products"], *answer["corrected_products"]]
     page = render_template(
         "merchants/catalogue/listing.html",
@@ -115,6 +116,7 @@ def listing() -> ResponseReturnValue:
         kinds_here=list(dict.fromkeys(card.kind for card in cards)),
         shops_here=list(dict.fromkeys(card.shop for card in cards)),
         delivery=delivery,
+        to_reserve=to_reserve,
         **answer,
     )
     return page, 422 if errors else 200
@@ -316,6 +318,16 @@ def _delivery(session: Session, now: datetime) -> Promise | None:
     kept: tuple[datetime, Promise | None] | None = current_app.extensions.get("catalogue.delivery")
     if kept is None or not timedelta() <= now - kept[0] < DELIVERY_KEPT_FOR:
         kept = current_app.extensions["catalogue.delivery"] = (now, promise(session, now=now))
+    return kept[1]
+
+
+def _to_reserve(session: Session, now: datetime) -> frozenset[str]:
+    """The shops whose goods can only be reserved, at most a minute old; the product's own page asks anew."""
+    kept: tuple[datetime, frozenset[str]] | None = current_app.extensions.get("catalogue.to_reserve")
+    if kept is None or not timedelta() <= now - kept[0] < DELIVERY_KEPT_FOR:
+        env = the_hall().settings.mollie_env
+        found = shops_to_reserve(session, provider_env=env, on=local_day(now))
+        kept = current_app.extensions["catalogue.to_reserve"] = (now, found)
     return kept[1]
 
 

@@ -650,6 +650,10 @@ def test_the_product_page_says_reserve_and_leads_to_the_form(hall: Hall, town: T
     assert '<span>Réserver<span class="hidden">' in page
     assert 'name="back" value="/panier/reserver"' in page
     assert "après la livraison" not in page and "Une seule livraison" not in page
+    for asked in ("/produits", "/produits?q=tomme", "/boutiques/fromagerie"):
+        grid = LexborHTMLParser(jeanne.get(asked).text).css("article.product")
+        marked = {card.css_first("a").text() for card in grid if "À réserver" in card.text()}  # type: ignore[union-attr]  # each card has a link
+        assert "Tomme fermière" in marked and "L’Assommoir" not in marked, asked
 
 
 # --- The shop's rooms ------------------------------------------------------------------------------------------

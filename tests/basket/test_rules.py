@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from basket.examples import examples
 from basket.rules import (
     ORDER_NEXT,
     PROGRESS,
@@ -208,3 +209,12 @@ def test_a_cancelled_part_gives_its_share_of_the_delivery_back(
     part: int, back: int, is_last: bool, floor: int, given: int
 ) -> None:
     assert delivery_back(Money(490), THREE, part, back=Money(back), is_last=is_last, floor=Money(floor)) == Money(given)
+
+
+def test_the_try_out_says_which_basket_nobody_could_pay() -> None:
+    """Free delivery from 10.00 on. At 5 % 15.00 leave 0.75, and the fee is 0.67 at most; at 4 % they leave 0.60. The
+    floor of 3.00 for books of 18.00 bears its fee at any rate; at 2 % nothing else does."""
+    terms = DeliveryTerms(Money(500), Money(450), Money(1000), 0, Money(0))
+    assert [one.is_refused for one in examples(terms, TODAY, permille=50)] == [False] * 5
+    assert [one.is_refused for one in examples(terms, TODAY, permille=40)] == [True, False, False, False, False]
+    assert [one.is_refused for one in examples(terms, TODAY, permille=20)] == [True, True, True, False, True]

@@ -59,6 +59,7 @@ def _november(hall: Hall) -> None:
 def test_a_closed_month_is_fetched_whole(hall: Hall, treasurer: FlaskClient) -> None:
     _november(hall)
     page = treasurer.get(f"{BOOK}?du=2026-11&au=2026-11").text
+    assert page.count('value="11/2026"') == 2
     assert "200 écritures." in page
     assert "2\u202f000,00\xa0€ de chaque côté" in page
     fec = treasurer.get(f"{BOOK}/fec?du=11/2026&au=2026-11")
