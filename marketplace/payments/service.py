@@ -271,8 +271,9 @@ def _apply(session: Session, payment_id: int, answer: ProviderPayment, now: date
         payment.ended_at = now
         return
     payment.paid_at = answer.paid_at or now
-    # Money of another currency lies on another balance than the one that the ledger keeps.
-    held = answer.amount if answer.currency == CURRENCY else ZERO
+    claim, asked = _claim_of(answer), _claim_asked(payment)
+    # Money of another currency, and play money, lie on another balance than the one that the ledger keeps.
+    held = answer.amount if (claim.currency, claim.mode) == (asked.currency, asked.mode) else ZERO
     post(
         session,
         key=f"paid:{payment.id}",
@@ -282,7 +283,7 @@ def _apply(session: Session, payment_id: int, answer: ProviderPayment, now: date
         actor=MACHINE,
         now=now,
     )
-    if _claim_of(answer) != _claim_asked(payment) or not note_split(session, payment, answer.routes, now):
+    if claim != asked or not note_split(session, payment, answer.routes, now):
         # Fulfil nothing: a person must look at money that is not the money we asked for (I05).
         payment.trouble = "amount_differs"
         log.error("payment %s: the provider's %s is not what we asked for", payment.id, answer.id)

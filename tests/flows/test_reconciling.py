@@ -20,7 +20,7 @@ from marketplace.money import Money
 from marketplace.payments import nightly
 from marketplace.payments.book_models import ProviderLine
 from marketplace.payments.differing import note, over, settle_difference, waiting
-from marketplace.payments.gateway import Gateway, PaymentRequest, Rejected
+from marketplace.payments.gateway import Gateway, PaymentRequest, Rejected, TryAgain
 from marketplace.payments.models import Payment, Refund, Share
 from marketplace.payments.reading import read_book
 from marketplace.payments.reconciling import Found, Standing, differences, standing
@@ -48,6 +48,11 @@ def _differences(hall: Hall) -> list[Found]:
 def _standing(hall: Hall) -> Standing:
     with hall.database.reading() as session:
         return standing(session, provider_env="sandbox")
+
+
+def _read_lines(hall: Hall) -> list[str]:
+    with hall.database.reading() as session:
+        return list(session.scalars(select(ProviderLine.kind)))
 
 
 def _provider_id(hall: Hall, placed: orders.PlacedOrder) -> str:
@@ -151,6 +156,21 @@ def test_without_a_token_nobody_looks_into_the_balance(hall: Hall, sandbox: Sand
     assert not read_book(replace(hall, gateway=gateway))
     outcome = nightly.reconcile(replace(hall, gateway=gateway))
     assert (outcome.found, outcome.reads_balance) == ([], False)
+
+
+def test_a_token_that_was_revoked_writes_nothing_and_reads_on_once_there_is_another(
+    hall: Hall, town: Town, sandbox: Sandbox
+) -> None:
+    pay(hall, sandbox, place(hall.database, town, ("C1",), clock=hall.clock))
+    before = _balances(hall)
+    sandbox.revoke_token()
+    for ask in (read_book, nightly.reconcile):
+        with pytest.raises(TryAgain) as told:
+            ask(hall)
+        assert told.value.status == 401
+    assert (_balances(hall), _read_lines(hall)) == (before, [])
+    sandbox.issue_token()
+    assert (nightly.reconcile(hall).found, _balances(hall)["association:fees"]) == ([], 55)
 
 
 def test_a_refund_on_its_way_is_in_neither_book_twice(hall: Hall, town: Town, sandbox: Sandbox) -> None:
