@@ -134,7 +134,7 @@ def _measure_fec(database: Database, pid: int, report: Report) -> None:
     """The closed months of the year as the tax office's file, read as a slow line would: a piece at a time."""
     with database.reading() as session:
         months = closed_months(session)
-        period = closed_period(session, first=months[0], last=months[-1])
+        period = closed_period(session, first=min(months), last=max(months))
     process = psutil.Process()
     least = process.memory_info().rss
     database_before, server_before = backend_ns(pid), time.thread_time_ns()

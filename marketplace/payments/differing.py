@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from marketplace.errors import NotFound
+from marketplace.money import Money
 from marketplace.payments.book_models import Difference
 from marketplace.payments.reconciling import Found
 
@@ -62,6 +63,22 @@ def waiting(session: Session, *, provider_env: str) -> Sequence[Difference]:
 
 def waiting_qty(session: Session, *, provider_env: str) -> int:
     return session.scalar(select(func.count()).select_from(_waiting(provider_env).subquery())) or 0
+
+
+def settled_gap(session: Session, *, provider_env: str) -> Money:
+    """What of the two books' gap somebody has explained: differences that are settled and still there.
+
+    What the provider says of itself (`balance`) is in neither book.
+    """
+    rows = session.execute(
+        select(Difference.ours, Difference.theirs).where(
+            Difference.provider_env == provider_env,
+            Difference.gone_at.is_(None),
+            Difference.settled_at.is_not(None),
+            Difference.kind != "balance",
+        )
+    )
+    return Money.total([row.theirs - row.ours for row in rows])
 
 
 def over(session: Session, *, provider_env: str) -> Sequence[Difference]:

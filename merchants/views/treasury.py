@@ -30,10 +30,12 @@ def home() -> ResponseReturnValue:
         seen = treasury.look(session, hall.clock.now())
         stands = standing(session, provider_env=hall.settings.mollie_env)
         waiting_qty = differing.waiting_qty(session, provider_env=hall.settings.mollie_env)
+        settled_gap = differing.settled_gap(session, provider_env=hall.settings.mollie_env)
     return render_template(
         "merchants/treasury.html",
         treasury=seen,
         standing=stands,
+        settled_gap=settled_gap,
         waiting_qty=waiting_qty,
         routing=hall.settings.mollie_routing,
     )
