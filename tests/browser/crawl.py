@@ -12,7 +12,7 @@ from functools import cached_property
 from urllib.parse import urljoin, urlsplit
 
 from flask.testing import FlaskClient
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -52,17 +52,15 @@ class Snapshot:
         return LexborHTMLParser(self.html)
 
     @cached_property
-    def make(self) -> tuple[str, bool, str]:
-        """What the page is made of: pages of one make differ in their words and numbers only."""
+    def parts(self) -> frozenset[tuple[str, str]]:
+        """What the page is made of, each part with the one around it; pages of the same parts differ in words only."""
         body = self.tree.body
         assert body is not None
-        parts = {f"{node.tag}.{node.attributes.get('class')}.{node.attributes.get('type')}" for node in body.css("*")}
-        # Whose awning it is (awning-17) makes no other page.
-        return self.endpoint, self.status == 200, re.sub(r"\d+", "", " ".join(sorted(parts)))
+        return frozenset((_kind(node.parent), _kind(node)) for node in body.css("*") if node.parent is not None)
 
     def __getstate__(self) -> dict[str, object]:
         """Parsed pages cannot be written down; they are parsed again where they are read."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("tree", "make")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("tree", "parts")}
 
     @property
     def is_plain(self) -> bool:
@@ -71,6 +69,11 @@ class Snapshot:
 
     def changed(self, html: str) -> Snapshot:
         return replace(self, html=html)
+
+
+def _kind(node: LexborNode) -> str:
+    # Whose awning it is (awning-17) makes no other part.
+    return re.sub(r"\d+", "", f"{node.tag}.{node.attributes.get('class')}.{node.attributes.get('type')}")
 
 
 class Visitor:

@@ -65,7 +65,7 @@ def somebody(browser: Browser, town: LiveTown, size: dict[str, int] = DESK, *, s
         assert screen.troubles == []
 
 
-#: What a page is made of; pages of one make differ in their words and numbers only (see Snapshot.make).
+#: What a page is made of; pages of one make differ in their words and numbers only.
 MAKE = """() => [...new Set([...document.body.querySelectorAll("*")].map((el) =>
     `${el.tagName}.${el.getAttribute("class")}.${el.getAttribute("type")}`.replace(/\\d+/g, "")))].sort().join(" ")"""
 

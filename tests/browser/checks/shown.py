@@ -124,8 +124,9 @@ def keyboard(screen: Screen) -> dict[str, list[str | None]]:
 
 
 def rings(screen: Screen) -> dict[str, list[str | None]]:
-    """K18 and K19 of every control once more, in the light and the width that the page has now; after `keyboard`."""
+    """K18 and K19 of every control, in the light and the width that the page has now; not one press of Tab for each."""
     said: dict[str, list[str | None]] = {"K18": [], "K19": []}
+    screen.page.keyboard.press("Tab")  # a browser shows rings to whom the keyboard leads
     screen.page.evaluate(script("tabbable"))
     for now in screen.page.evaluate(script("rings").replace("FOCUSED", script("focused"))):
         if now is not None:
