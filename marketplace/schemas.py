@@ -65,7 +65,7 @@ class TextField(fields.Field[str]):
             raise ValidationError("bad_characters") from None
         text = _TURNING.sub("", unicodedata.normalize("NFC", value))
         allowed = "\n\r\t" if self.multiline else "\t"
-        if any(unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn") and c not in allowed for c in text):
+        if any(unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn") and c not in allowed for c in set(text)):
             raise ValidationError("bad_characters")
         if self.multiline:
             text = "\n".join(" ".join(line.split()) for line in text.splitlines()).strip()

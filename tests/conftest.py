@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.app import create_app
 from marketplace.clock import Clock, FixedClock
-from marketplace.db import Base, Database, start_embedded, stop_embedded
+from marketplace.db import Database, start_embedded, stop_embedded
 from marketplace.geo import Geocoder
 from marketplace.hall import Hall
 from marketplace.mail import Mailer
@@ -28,15 +27,12 @@ from marketplace.migrating import migrate
 from marketplace.payments.gateway import Gateway
 from marketplace.selfcheck import self_check
 from marketplace.settings import Settings
+from tests.apps import app_over
+from tests.kept_rows import KeptRows, touched
 from tests.sandbox_server import CARD_FEE, KEY, TOKEN, Sandbox, running_sandbox
 from tests.walk import NOW, Town, arrange_town, register_merchants
 
 TEMPLATE = "market_template"
-
-#: The tables of the jobs, which are no models of ours; all are numbered.
-QUEUE = dict.fromkeys(
-    ("procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers", "procrastinate_events"), True
-)
 
 
 def pytest_collection_finish() -> None:
@@ -152,23 +148,10 @@ def empty(database: Database) -> None:
     """
     with database.engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
-        for table, sequence in connection.execute(text(_touched())).all():
+        for table, sequence in connection.execute(text(touched())).all():
             connection.execute(text(f"DELETE FROM {table}"))
             if sequence is not None:
                 connection.execute(text(f"ALTER SEQUENCE {sequence} RESTART"))
-
-
-@cache
-def _touched() -> str:
-    """A query for (table, its sequence) of every table that has rows or has given out a number."""
-    numbered = {table.name: any(c.identity is not None for c in table.columns) for table in Base.metadata.sorted_tables}
-    looks = []
-    for name, has_numbers in {**numbered, **QUEUE}.items():
-        sequence, was_called = "NULL", "false"
-        if has_numbers:
-            sequence, was_called = f"'{name}_id_seq'", f"(SELECT is_called FROM {name}_id_seq)"
-        looks.append(f"SELECT '{name}', {sequence} WHERE EXISTS (SELECT FROM {name}) OR {was_called}")
-    return " UNION ALL ".join(looks)
 
 
 @pytest.fixture
@@ -202,14 +185,33 @@ def _hall_over(database: Database, gateway: Gateway, folder: Path, clock: Clock 
     )
 
 
+@pytest.fixture(scope="session")
+def first_town(database: Database) -> tuple[Town, KeptRows]:
+    """The town as it was arranged once, in a database without any other row."""
+    with database.reading() as session:
+        assert session.execute(text(touched())).all() == []
+        town = arrange_town(session)
+        kept = town, KeptRows.of(session)
+    empty(database)
+    return kept
+
+
 @pytest.fixture
-def town(hall: Hall) -> Town:
+def town(hall: Hall, first_town: tuple[Town, KeptRows]) -> Town:
+    town, rows = first_town
     with hall.database.transaction() as session:
-        return arrange_town(session)
+        rows.put_into(session)
+    return town
 
 
 @pytest.fixture
 def app(hall: Hall) -> Flask:
+    return app_over(hall, "app")
+
+
+@pytest.fixture
+def own_app(hall: Hall) -> Flask:
+    """One that this test alone has, and may change."""
     return create_app(hall)
 
 

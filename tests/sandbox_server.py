@@ -17,10 +17,12 @@ from urllib.parse import parse_qs
 
 import pytest
 import requests
+from flask import Flask
 
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.sandbox import Options
 from marketplace.payments.sandbox.accounts import Application
+from marketplace.payments.sandbox.app import create_sandbox, open_book
 from marketplace.payments.sandbox.postings import Fee
 from marketplace.payments.sandbox.server import Server
 
@@ -167,7 +169,8 @@ def running_sandbox(
     """
     with tempfile.TemporaryDirectory(prefix="sandbox") as folder:
         options.setdefault("application", APPLICATION)
-        server = Server(Options(book or Path(folder) / "book.sqlite", keys=keys, **options), port=0)
+        app = _app_over(Options(book or Path(folder) / "book.sqlite", keys=keys, **options))
+        server = Server(app, port=0)
         thread = threading.Thread(target=server.serve, name="sandbox", daemon=True)
         thread.start()
         try:
@@ -175,6 +178,20 @@ def running_sandbox(
         finally:
             server.shutdown()
             thread.join()
+            if options.get("public_url") is None:
+                _at_rest.append(app)
+
+
+#: Applications whose server has stopped: to build one takes half as long as the test that it is for.
+_at_rest: list[Flask] = []
+
+
+def _app_over(options: Options) -> Flask:
+    if options.public_url is not None or not _at_rest:
+        return create_sandbox(options)
+    app = _at_rest.pop()
+    app.extensions["sandbox"] = open_book(options)
+    return app
 
 
 class SandboxProcess:

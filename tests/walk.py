@@ -11,7 +11,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from basket import baskets, orders
-from marketplace.app import create_app
 from marketplace.clock import Clock, FixedClock
 from marketplace.db import Database
 from marketplace.delivery.models import Round, Slot, Zone
@@ -23,6 +22,7 @@ from marketplace.payments import service as payments
 from marketplace.payments.models import MerchantAccount, Payment
 from merchants.catalogue import ProductDraft, VariantDraft, put_product
 from merchants.models import CommissionRate, Merchant, Product, Shop, Variant
+from tests.apps import app_over
 from tests.sandbox_server import Sandbox
 
 #: A Tuesday, ten in the morning in Angoulême.
@@ -252,7 +252,7 @@ def late_money(hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock) -> o
 
 def work(hall: Hall) -> None:
     """The worker does all that is due."""
-    work_until_idle(create_app(hall))
+    work_until_idle(app_over(hall, "worker"))
 
 
 def book_payments(sandbox: Sandbox) -> list[dict[str, Any]]:

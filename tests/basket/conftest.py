@@ -15,12 +15,12 @@ from sqlalchemy import select
 from basket import orders
 from demo.townsfolk.server import Townsfolk
 from marketplace.accounts.models import SignIn, User
-from marketplace.app import create_app
 from marketplace.geo import Geocoder
 from marketplace.hall import Hall
 from marketplace.ids import new_token
 from marketplace.payments import service as payments
 from merchants.models import Member, Merchant
+from tests.apps import app_over
 from tests.basket.counter import Browser, Keeper, Paid
 from tests.buyer import Buyer
 from tests.sandbox_server import Sandbox
@@ -47,7 +47,7 @@ def geocoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Geocoder]:
 @pytest.fixture
 def guided_buyer(hall: Hall, geocoder: Geocoder) -> Buyer:
     """A buyer of a hall whose geocoder answers."""
-    return Buyer(create_app(replace(hall, geocoder=geocoder)).test_client())
+    return Buyer(app_over(replace(hall, geocoder=geocoder), "buyer").test_client())
 
 
 @pytest.fixture

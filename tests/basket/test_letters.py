@@ -17,7 +17,6 @@ from sqlalchemy import select, text, update
 from basket import handlers, orders
 from basket.models import Order, OrderLine
 from basket.shortages import report_shortage
-from marketplace.app import create_app
 from marketplace.clock import FixedClock
 from marketplace.errors import GatewayError
 from marketplace.hall import Hall
@@ -25,6 +24,7 @@ from marketplace.jobs import publish
 from marketplace.mail import Mailer
 from marketplace.mail_models import SentLetter
 from marketplace.payments import service as payments
+from tests.apps import app_over
 from tests.basket.counter import Paid, part_of
 from tests.sandbox_server import Sandbox, running_sandbox
 from tests.smtp_server import MailServer, html_of, running_mail_server, text_of
@@ -279,7 +279,9 @@ def test_letters_in_two_languages_at_once_keep_theirs(hall: Hall, paid: Paid, ma
     placed = [paid(["L2"], delivered=False) for _ in range(4)]
     for order in placed[::2]:
         _set(hall, order, language="en")
-    _in_threads(create_app(hall), [lambda o=order: handlers.confirm_by_letter(hall, o.order_id) for order in placed])
+    _in_threads(
+        app_over(hall, "app"), [lambda o=order: handlers.confirm_by_letter(hall, o.order_id) for order in placed]
+    )
     symbols = {letter["Message-ID"]: "€6.50" in text_of(letter) for letter in mail_server.letters}
     expected = {
         f"<confirmed.{order.code}@halles.example.org>": is_english

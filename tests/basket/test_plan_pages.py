@@ -12,11 +12,11 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from basket.models import Checkout
-from marketplace.app import create_app
 from marketplace.delivery.models import Booking, Zone
 from marketplace.geo import Geocoder
 from marketplace.hall import Hall
 from marketplace.web import csrf
+from tests.apps import app_over
 from tests.sandbox_server import Sandbox, running_sandbox
 from tests.walk import Town, register_merchants
 
@@ -71,12 +71,12 @@ class Resident:
 @pytest.fixture
 def lost(hall: Hall, town: Town) -> Resident:
     """Somebody whose hall has a geocoder that does not answer."""
-    return Resident(create_app(hall).test_client(), town.variant("L1"))
+    return Resident(app_over(hall, "resident").test_client(), town.variant("L1"))
 
 
 @pytest.fixture
 def resident(hall: Hall, town: Town, geocoder: Geocoder) -> Resident:
-    return Resident(create_app(replace(hall, geocoder=geocoder)).test_client(), town.variant("L1"))
+    return Resident(app_over(replace(hall, geocoder=geocoder), "resident").test_client(), town.variant("L1"))
 
 
 def sheet(hall: Hall) -> Checkout:
@@ -299,7 +299,7 @@ def test_half_a_spot_moves_nothing(lost: Resident) -> None:
 
 
 def test_without_a_basket_or_an_address_there_is_nothing_to_show(hall: Hall, town: Town) -> None:
-    client = create_app(hall).test_client()
+    client = app_over(hall, "resident").test_client()
     assert client.get(PLAN).location == WHERE
     resident = Resident(client, town.variant("L1"))
     assert client.get(PLAN).location == WHERE

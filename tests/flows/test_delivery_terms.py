@@ -16,7 +16,6 @@ from basket.models import Order, OrderLine
 from basket.part_money import money_of
 from basket.shortages import report_shortage
 from basket.statements import days_of
-from marketplace.app import create_app
 from marketplace.clock import FixedClock
 from marketplace.delivery.policies import cheapest_terms, get_zone_terms, set_policy, terms_of
 from marketplace.delivery.pricing import DeliveryTerms
@@ -27,6 +26,7 @@ from marketplace.mail import Mailer
 from marketplace.money import Money
 from merchants import treasury
 from merchants.models import Merchant
+from tests.apps import app_over
 from tests.basket.counter import part_of
 from tests.sandbox_server import Sandbox
 from tests.smtp_server import MailServer, running_mail_server, text_of
@@ -191,7 +191,7 @@ def test_the_shops_statement_says_what_it_bears(hall: Hall, shared: Town, sandbo
     assert (sums.refunded, sums.contribution, sums.other) == (Money(996), Money(60), Money(0))
     assert month.whole.after == Money(2988 - 239 - 60 - 996 + 80)
     assert (where.amount, where.refunded) == (Money(1773), Money(996))
-    browser = browser_of(create_app(hall), hall, works_for="fromagerie")
+    browser = browser_of(app_over(hall, "app"), hall, works_for="fromagerie")
     for kind in ("", "/csv", "/pdf"):
         assert browser.get(f"/boutique/releves/{merchant_id}/2026-11{kind}").status_code == 200, kind
     assert "Votre part des livraisons" in browser.get(f"/boutique/releves/{merchant_id}/2026-11").text
@@ -243,7 +243,7 @@ FORM = {
 
 def test_the_treasurer_tries_prices_out_before_they_count(hall: Hall, town: Town, mail_server: MailServer) -> None:
     hall = replace(hall, mailer=Mailer(host="127.0.0.1", port=mail_server.port, sender=hall.settings.mail_from))
-    app = create_app(hall)
+    app = app_over(hall, "app")
     treasurer = browser_of(app, hall, role="treasurer")
     address = f"/prix-des-livraisons/{town.zone_id}"
     look = treasurer.post(address, **FORM, act="look")

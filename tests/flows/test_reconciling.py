@@ -11,7 +11,6 @@ from sqlalchemy import func, select, text, update
 from basket import orders
 from basket.models import OrderLine
 from basket.shortages import report_shortage
-from marketplace.app import create_app
 from marketplace.clock import FixedClock
 from marketplace.hall import Hall
 from marketplace.ledger.models import Posting
@@ -28,6 +27,7 @@ from marketplace.payments.refunds import refund_parts
 from marketplace.payments.rules import Bearing, bear
 from marketplace.payments.service import settle
 from merchants import treasury
+from tests.apps import app_over
 from tests.basket.counter import part_of
 from tests.sandbox_server import KEY, TOKEN, Sandbox
 from tests.walk import Town, open_payment, pay, place, work
@@ -361,7 +361,7 @@ def test_a_refund_that_has_moved_on_unheard_is_looked_at(hall: Hall, town: Town,
 
 
 def test_the_command_says_what_differs_and_whether(hall: Hall, town: Town, sandbox: Sandbox) -> None:
-    app = create_app(hall)
+    app = app_over(hall, "app")
     pay(hall, sandbox, place(hall.database, town, ("C1",), clock=hall.clock))
     said = app.test_cli_runner().invoke(args=["payments", "reconcile"])
     assert said.exit_code == 0

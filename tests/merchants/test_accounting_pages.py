@@ -11,7 +11,6 @@ from flask.testing import FlaskClient
 
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.people import grant_role
-from marketplace.app import create_app
 from marketplace.clock import FixedClock
 from marketplace.db import Database
 from marketplace.hall import Hall
@@ -19,6 +18,7 @@ from marketplace.ids import new_token
 from marketplace.ledger import accounts
 from marketplace.ledger.service import post
 from marketplace.money import Money
+from tests.apps import app_over
 from tests.factories import open_shop, quiet_hall
 from tests.marketplace.ledger.book import seal_and_close, utc
 
@@ -39,7 +39,7 @@ def treasurer(hall: Hall) -> Iterator[FlaskClient]:
         session.flush()
         grant_role(session, user_id=user.id, role="treasurer", actor="test", now=now)
         session.add(SignIn(token=token, user_id=user.id, signed_in_at=now, seen_at=now))
-    client = create_app(hall).test_client()
+    client = app_over(hall, "app").test_client()
     with client.session_transaction() as cookie:
         cookie["_user_id"], cookie["_fresh"] = token, True
     yield client

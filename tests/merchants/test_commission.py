@@ -14,7 +14,6 @@ from sqlalchemy import delete, select
 from basket import orders
 from basket.models import SubOrder
 from basket.quoting import quote_basket
-from marketplace.app import create_app
 from marketplace.clock import FixedClock
 from marketplace.errors import FieldError
 from marketplace.hall import Hall
@@ -22,6 +21,7 @@ from marketplace.mail import Mailer
 from merchants.commission import first_day, get_commission, set_rate
 from merchants.models import CommissionRate, Merchant
 from merchants.search.index import index_products
+from tests.apps import app_over
 from tests.basket.counter import part_of
 from tests.smtp_server import MailServer, running_mail_server, text_of
 from tests.staff import browser_of
@@ -163,7 +163,7 @@ def test_a_merchant_without_a_rate_is_not_sold(hall: Hall, town: Town, clock: Fi
 def test_the_treasurer_sets_a_rate_and_the_merchant_is_told(hall: Hall, town: Town, mail_server: MailServer) -> None:
     mailer = Mailer(host="127.0.0.1", port=mail_server.port, sender=hall.settings.mail_from)
     hall = replace(hall, mailer=mailer)
-    app = create_app(hall)
+    app = app_over(hall, "app")
     treasurer = browser_of(app, hall, role="treasurer")
     address = f"/commissions/{_merchant_id(hall)}"
     answer = treasurer.post(address, rate="9,5 %", valid_from="9/12/2026")

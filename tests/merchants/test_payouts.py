@@ -30,6 +30,7 @@ from marketplace.payments.oauth import Consent, TokenRefused
 from marketplace.payments.service import payable_parties
 from merchants.models import Member, Merchant
 from merchants.search.index import index_products
+from tests.apps import app_over
 from tests.basket.counter import Browser, part_of
 from tests.marketplace.payments.test_gateway import provider_on_a_free_port
 from tests.sandbox_server import APPLICATION, Sandbox
@@ -60,7 +61,7 @@ def app(hall: Hall, town: Town) -> Flask:
     """The bookshop has no account yet; the two others were noted by the association."""
     with hall.database.transaction() as session:
         session.delete(session.get_one(MerchantAccount, (PARTY, ENV)))
-    return create_app(hall)
+    return app_over(hall, "app")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from marketplace.payments.sandbox.accounts import Application
-from marketplace.payments.sandbox.app import DEFAULT_KEY, DEFAULT_MERCHANT, Options
+from marketplace.payments.sandbox.app import DEFAULT_KEY, DEFAULT_MERCHANT, Options, create_sandbox
 from marketplace.payments.sandbox.organizations import read_file
 from marketplace.payments.sandbox.postings import NO_FEE, Fee
 from marketplace.payments.sandbox.server import Server, raise_interrupt
@@ -140,7 +140,7 @@ def main(
             fee=Fee(fee_basis_points, fee_fixed_cents, fee_refund_cents, fee_chargeback_cents),
             allows_loopback_webhooks=allows_loopback_webhooks,
         )
-        server = Server(options, port)
+        server = Server(create_sandbox(options), port)
     except (OSError, ValueError, sqlite3.Error) as error:
         sys.exit(f"The payment sandbox cannot start: {error}")
     if allows_loopback_webhooks:

@@ -81,6 +81,17 @@ def create_sandbox(options: Options) -> Flask:
     # A web page elsewhere must not reach the controls under a name of its own (DNS rebinding).
     public_host = urlsplit(options.public_url or "").hostname
     app.config["TRUSTED_HOSTS"] = ["localhost", ".localhost", "127.0.0.1", "[::1]", *filter(None, [public_host])]
+    app.extensions["sandbox"] = open_book(options)
+    bind_sentences(app)
+    for blueprint in (*BLUEPRINTS, pages.pages, controls.controls):
+        app.register_blueprint(blueprint)
+    app.register_error_handler(ApiRefusal, _refuse)
+    app.register_error_handler(HTTPException, _refuse_http)
+    return app
+
+
+def open_book(options: Options) -> ServerState:
+    """The book at `options.book`, with the keys, tokens, organisations and fee that the options name."""
     book = Book(options.book, options.clock)
     profiles = {key: _profile_of(key, options.merchant) for key in options.keys}
     with book.transaction() as db:
@@ -93,7 +104,7 @@ def create_sandbox(options: Options) -> Flask:
             credentials.issue(db, token, profiles[options.keys[0]].organization_id, credentials.SCOPES)
         for organization in options.organizations:
             connect(db, organization)
-    app.extensions["sandbox"] = ServerState(
+    return ServerState(
         book=book,
         deliverer=Deliverer(book, options.time_factor),
         faults=Faults(),
@@ -104,12 +115,6 @@ def create_sandbox(options: Options) -> Flask:
         application=options.application,
         allows_loopback_webhooks=options.allows_loopback_webhooks,
     )
-    bind_sentences(app)
-    for blueprint in (*BLUEPRINTS, pages.pages, controls.controls):
-        app.register_blueprint(blueprint)
-    app.register_error_handler(ApiRefusal, _refuse)
-    app.register_error_handler(HTTPException, _refuse_http)
-    return app
 
 
 def _profile_of(key: str, merchant: str) -> Profile:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from types import FrameType
 
+from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from marketplace.payments.sandbox.app import Options, create_sandbox
 from marketplace.payments.sandbox.server_state import state_of
 
 #: Play money must not be reachable from elsewhere.
@@ -19,13 +19,12 @@ class _Handler(WSGIRequestHandler):
 
 
 class Server:
-    """A threaded server on `port`, a free one for 0; `url` is its address.
+    """A threaded server of the sandbox on `port`, a free one for 0; `url` is its address.
 
     Werkzeug's own server is enough: one machine, a few people, no attacker but our tests.
     """
 
-    def __init__(self, options: Options, port: int) -> None:
-        app = create_sandbox(options)
+    def __init__(self, app: Flask, port: int) -> None:
         self._state = state_of(app)
         self._server = make_server(HOST, port, app, threaded=True, request_handler=_Handler)
         self.url = f"http://{HOST}:{self._server.server_port}"

@@ -16,7 +16,6 @@ from basket.giving_back import Returned, give_back, lines_of
 from basket.models import Order, OrderLine, SubOrder
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.people import grant_role
-from marketplace.app import create_app
 from marketplace.clock import FixedClock
 from marketplace.delivery.policies import set_policy
 from marketplace.delivery.pricing import DeliveryTerms
@@ -28,6 +27,7 @@ from marketplace.ledger.handlers import seal_and_close
 from marketplace.mail_models import SentLetter
 from marketplace.money import Money
 from merchants.models import FileChange
+from tests.apps import app_over
 from tests.basket.counter import Browser
 from tests.sandbox_server import Sandbox, running_sandbox
 from tests.walk import Town, pay, place, register_merchants, work
@@ -135,7 +135,7 @@ def test_a_run_that_was_broken_off_goes_on_and_nothing_is_written_twice(month: H
     handlers.invoice_commission(month)
     with month.database.reading() as session:
         first, second = session.execute(text("SELECT id FROM commission_part ORDER BY id")).scalars()
-    with create_app(month).app_context():
+    with app_over(month, "worker").app_context():
         handlers.issue_commission_invoice(month, first)
         handlers.issue_commission_invoice(month, first)
     with month.database.transaction() as session:

@@ -19,7 +19,6 @@ from basket.giving_back import Returned, give_back, lines_of
 from basket.models import Order, OrderLine, OrderRefund, SubOrder
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.people import grant_role
-from marketplace.app import create_app
 from marketplace.clock import FixedClock, local_day
 from marketplace.hall import Hall
 from marketplace.invoices.freezing import from_kept
@@ -27,6 +26,7 @@ from marketplace.invoices.mandates import end_mandate, sign_mandate
 from marketplace.invoices.models import IssuedDocument
 from marketplace.invoices.rules import Document
 from marketplace.money import Money
+from tests.apps import app_over
 from tests.basket.counter import Keeper
 from tests.sandbox_server import Sandbox, running_sandbox
 from tests.walk import Town, pay, place, register_merchants, work
@@ -134,7 +134,7 @@ def test_however_often_it_is_told_there_is_one_paper(hall: Hall, town: Town, san
     with hall.database.reading() as session:
         part_id = session.scalars(select(SubOrder.id)).one()
     for _ in range(2):
-        with create_app(hall).app_context():
+        with app_over(hall, "worker").app_context():
             handlers.document_sale(hall, part_id)
             handlers.document_delivery(hall, part_id)
     assert [paper.number for paper in _papers(hall)] == ["R2026-00001", "F2026-00001"]
@@ -223,7 +223,7 @@ def test_a_refund_that_the_provider_refuses_leaves_its_credit_note(hall: Hall, t
     with hall.database.transaction() as session:
         refund = session.get_one(OrderRefund, refund_id).refund_id
         session.execute(text("UPDATE refund SET state = 'pending' WHERE id = :id"), {"id": refund})
-    with create_app(hall).app_context():
+    with app_over(hall, "worker").app_context():
         handlers.credit_refund(hall, refund_id)
     notes = [paper for paper in _papers(hall) if paper.kind == "credit_note"]
     assert [(note.number, str(note.total), note.reason) for note in notes] == [

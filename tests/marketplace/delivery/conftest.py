@@ -10,7 +10,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from marketplace.accounts.models import SignIn
-from marketplace.app import create_app
 from marketplace.clock import FixedClock
 from marketplace.db import Database
 from marketplace.delivery.checks import broken_rules
@@ -20,6 +19,7 @@ from marketplace.ids import new_token
 from marketplace.mail import Mailer
 from marketplace.payments.gateway import Gateway
 from marketplace.settings import Settings
+from tests.apps import app_over
 from tests.marketplace.delivery.district import NOW, District, arrange_district
 
 SignedIn = Callable[[int], FlaskClient]
@@ -54,7 +54,7 @@ def district(hall: Hall) -> District:
 
 @pytest.fixture
 def app(hall: Hall) -> Flask:
-    return create_app(hall)
+    return app_over(hall, "app")
 
 
 @pytest.fixture

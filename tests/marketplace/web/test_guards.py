@@ -470,17 +470,17 @@ def test_every_form_is_known(app: Flask) -> None:
     assert {rule.endpoint for rule in _posts(app)} == set(FORMS)
 
 
-def test_a_view_that_does_not_say_who_may_come_in_stops_the_start(app: Flask) -> None:
-    app.add_url_rule("/rogue", "rogue", lambda: "open to all")
+def test_a_view_that_does_not_say_who_may_come_in_stops_the_start(own_app: Flask) -> None:
+    own_app.add_url_rule("/rogue", "rogue", lambda: "open to all")
     with pytest.raises(RuntimeError, match="rogue"):
-        check_all_declared(app)
-    assert app.test_client().get("/rogue").status_code == 403, "and were it served, it would be closed"
+        check_all_declared(own_app)
+    assert own_app.test_client().get("/rogue").status_code == 403, "and were it served, it would be closed"
 
 
-def test_a_view_that_does_is_let_in(app: Flask) -> None:
-    app.add_url_rule("/declared", "declared", open_to(everyone)(lambda: "open to all"))
-    check_all_declared(app)
-    assert app.test_client().get("/declared").text == "open to all"
+def test_a_view_that_does_is_let_in(own_app: Flask) -> None:
+    own_app.add_url_rule("/declared", "declared", open_to(everyone)(lambda: "open to all"))
+    check_all_declared(own_app)
+    assert own_app.test_client().get("/declared").text == "open to all"
 
 
 # --- Who may come in -------------------------------------------------------------------------------------------
