@@ -59,7 +59,7 @@ from marketplace.payments.rules import (
     least_goods,
     next_poll,
 )
-from marketplace.payments.upfront import fix_routing, note_split, routes_for
+from marketplace.payments.upfront import fix_routing, note_split, route_later, routes_for
 from marketplace.payments.ways import fitting
 
 log = logging.getLogger(__name__)
@@ -172,6 +172,8 @@ def open_at_provider(hall: Hall, payment_id: int) -> str | None:
         answer = hall.gateway.create_payment(request, idempotency_key=key)
     except Rejected as refused:
         log.error("payment %s refused by the provider: %s (%s)", payment_id, refused, refused.field)
+        if (refused.field or "").startswith("routing") and _ask_for_less(hall.database, payment_id, key):
+            return open_at_provider(hall, payment_id)
         _end_unheard(hall.database, payment_id, state="rejected", now=hall.clock.now())
         return None
     except (TryAgain, OutcomeUnknown) as trouble:
@@ -211,6 +213,15 @@ def _request_of(hall: Hall, payment: Payment, routes: tuple[UpfrontRoute, ...]) 
         routes=routes,
         methods=tuple(payment.methods or ()),
     )
+
+
+def _ask_for_less(database: Database, payment_id: int, refused_key: str) -> bool:
+    """The payment is asked for once more, without the split that was refused; whether it was split at all."""
+    with database.transaction() as session:
+        payment = session.get_one(Payment, payment_id, with_for_update=True)
+        if payment.state not in UNHEARD_STATES or payment.idempotency_key != refused_key:
+            return False  # somebody else has seen to it meanwhile
+        return route_later(session, payment)
 
 
 def _end_unheard(database: Database, payment_id: int, *, state: str, now: datetime) -> None:

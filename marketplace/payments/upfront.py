@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from marketplace.clock import local_day
+from marketplace.ids import new_token
 from marketplace.ledger import accounts
 from marketplace.ledger.service import post
 from marketplace.money import Money
@@ -55,6 +56,21 @@ def fix_routing(session: Session, payment: Payment, *, routing: str, now: dateti
     for share in shares:
         share.organization_id, share.routed_amount = organizations[share.id], share.amount
     session.flush()
+
+
+def route_later(session: Session, payment: Payment) -> bool:
+    """The provider has refused the split: one of the merchants can receive payments no more, and we did not know yet.
+
+    Nothing was created. The resident can pay all the same, by a question of its own; the shares are routed after
+    hand-over, as by default. False for a payment that was to be routed later anyway.
+    """
+    if payment.routing != "upfront":
+        return False
+    payment.routing, payment.release_on, payment.idempotency_key = "delayed", None, new_token()
+    for share in goods_of(session, payment.id):
+        share.organization_id = share.routed_amount = None
+    session.flush()
+    return True
 
 
 def release_day(handover_on: date | None, *, provider_env: str, today: date) -> date:

@@ -255,15 +255,17 @@ def test_who_cannot_be_routed_to_is_promised_nothing(
 
 
 @pytest.mark.parametrize("routing", ["upfront"], indirect=True)
-def test_a_merchant_whom_the_provider_refuses_ends_the_attempt_and_nothing_is_paid(
+def test_a_merchant_whom_the_provider_refuses_is_routed_to_later(
     hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
 ) -> None:
-    """Our word is older than the provider's: the resident is offered another attempt."""
+    """Our word is older than the provider's: the resident can pay all the same, and nobody is promised anything."""
     sandbox.register_organization("org_fromagerie", "Fromagerie", can_receive_payments=False)
-    placed = place(hall.database, town, ("F1",), clock=clock)
-    assert service.open_at_provider(hall, placed.payment_id) is None
+    placed = place(hall.database, town, ("F1", "C1"), clock=clock)
+    pay(hall, sandbox, placed)
     with hall.database.reading() as session:
-        assert session.get_one(Payment, placed.payment_id).state == "rejected"
+        payment = session.get_one(Payment, placed.payment_id)
+        assert (payment.state, payment.routing, payment.release_on, payment.trouble) == ("paid", "delayed", None, None)
+    assert _with_merchants(sandbox) == {}
 
 
 @pytest.mark.parametrize("routing", ["upfront"], indirect=True)
