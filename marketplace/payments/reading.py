@@ -25,6 +25,8 @@ from marketplace.payments.models import MACHINE, Payment, Refund
 
 log = logging.getLogger(__name__)
 
+#: Within minutes a town makes a few lines: whoever has read the rest does not ask for a full page of what is known.
+FIRST_LOOK_QTY = 50
 #: Lines that one transaction tells the ledger of: whoever is killed loses so much work, and does it again.
 BOOKED_AT_ONCE_QTY = 500
 
@@ -40,7 +42,8 @@ def read_book(hall: Hall, *, page_qty: int = LIST_LIMIT_QTY, advance: Callable[[
     env = hall.settings.mollie_env
     while True:
         reading = _reading_of(hall, env)
-        page, next_id = hall.gateway.balance_lines(from_id=reading.next_id, limit=page_qty)
+        limit = page_qty if reading.next_id else min(page_qty, FIRST_LOOK_QTY)
+        page, next_id = hall.gateway.balance_lines(from_id=reading.next_id, limit=limit)
         with hall.database.transaction() as session:
             is_complete = _keep(session, env, reading, page, next_id, hall.clock.now())
         advance(len(page))

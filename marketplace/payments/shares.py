@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from sqlalchemy import BigInteger, func, select, type_coerce, update
+from sqlalchemy import BigInteger, exists, func, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from marketplace.clock import local_day
@@ -21,7 +21,7 @@ from marketplace.ledger.service import post
 from marketplace.money import ZERO, Money
 from marketplace.payments.chargebacks import is_disputed
 from marketplace.payments.gateway import Rejected, TryAgain
-from marketplace.payments.models import MACHINE, MerchantAccount, Payment, Refund, RefundPart, Share
+from marketplace.payments.models import MACHINE, Chargeback, MerchantAccount, Payment, Refund, RefundPart, Share
 from marketplace.payments.reading import fee_of
 from marketplace.payments.rules import fee_bound
 from marketplace.payments.upfront import hand_on
@@ -237,9 +237,14 @@ def send_again(session: Session) -> None:
 
 
 def due_shares(session: Session) -> list[int]:
-    """Every share that should be on its way to its merchant."""
+    """Every share that should be on its way to its merchant; those of a disputed payment when the dispute is won."""
+    taken_back = exists().where(Chargeback.payment_id == Share.payment_id, Chargeback.reversed_at.is_(None))
     return list(
-        session.scalars(select(Share.id).where(Share.state.in_(("due", "sending", "unknown"))).order_by(Share.id))
+        session.scalars(
+            select(Share.id)
+            .where(Share.state.in_(("sending", "unknown")) | (Share.state == "due") & ~taken_back)
+            .order_by(Share.id)
+        )
     )
 
 
