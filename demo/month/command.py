@@ -43,6 +43,13 @@ MOST_SAID = 50
     help="Per cent of the orders that meet some.",
 )
 @click.option("--first-day", type=click.DateTime(["%Y-%m-%d"]), default="2026-10-01", show_default=True)
+@click.option(
+    "--routing",
+    type=click.Choice(("delayed", "upfront")),
+    default="delayed",
+    show_default=True,
+    help="When merchants get their shares: after hand-over, or as the payment is made (MOLLIE_ROUTING).",
+)
 @click.option("--kill", "is_killed", is_flag=True, help="Kill the process at every outside call, before and after it.")
 @click.option(
     "--keep",
@@ -56,6 +63,7 @@ def simulate_month(
     seed: int,
     trouble_percent: int,
     first_day: datetime,
+    routing: str,
     is_killed: bool,
     keep: Path | None,
     database_url: str | None,
@@ -70,7 +78,8 @@ def simulate_month(
     on = first_day.date()
     with _folder(keep) as folder, _database(database_url, folder, is_kept=keep is not None) as database:
         click.echo("la ville ouvre ses boutiques…")
-        house = House(current_app.extensions[ROOF], database, folder, local_instant(on, BEGINS))
+        roof = current_app.extensions[ROOF]
+        house = House(roof, database, folder, local_instant(on, BEGINS), routing=routing)
         seed_town(house.hall, log=False)
         killer = house.kill_everywhere() if is_killed else None
         errands = draw_errands(

@@ -54,7 +54,7 @@ class Letterbox(Mailer):
         if self.killer is None:
             self._take()
         else:
-            self.killer.around(f"letter {letter.key.partition(':')[0]} {self.letters_qty}", self._take)
+            self.killer.around("letter", letter.key, self._take)
 
     def _take(self) -> None:
         self.letters_qty += 1
@@ -63,13 +63,16 @@ class Letterbox(Mailer):
 class House:
     """`move_to` lets time pass, `pass_on` lets everybody hear of what happened."""
 
-    def __init__(self, roof: Roof, database: Database, folder: Path, begins_at: datetime) -> None:
+    def __init__(
+        self, roof: Roof, database: Database, folder: Path, begins_at: datetime, *, routing: str = "delayed"
+    ) -> None:
         self.settings = Settings.from_env(
             {
                 "INSTANCE_DIR": str(folder),
                 "RATE_LIMITS": "off",
                 "MARKET_ENV": "demo",
                 "MOLLIE_ACCESS_TOKEN": ACCESS_TOKEN,
+                "MOLLIE_ROUTING": routing,
             }
         )
         self.clock = FixedClock(begins_at)

@@ -17,6 +17,7 @@ from demo.month.reckoning import faults_of, orders_by_state, paid_in
 from demo.month.residents import Residents
 from demo.month.rounds import Rounds
 from demo.month.shops import Shops
+from demo.month.treasurer import Treasurer
 from marketplace.clock import local_day, local_instant
 from marketplace.ledger.handlers import seal_and_close
 from marketplace.money import Money
@@ -29,8 +30,8 @@ OPENS, SHUTS = time(8, 0), time(21, 0)
 TICK = timedelta(minutes=30)
 #: The same once nothing is sold any more.
 SLOW_TICK = timedelta(hours=1)
-#: When the house's own nightly work is over, and twice before.
-NIGHT = (time(23, 0), time(2, 0), time(5, 0))
+#: When the house's own nightly work is over: all of it is done then.
+NIGHT = time(5, 0)
 #: So often the provider pays out what is the association's.
 PAYS_OUT_EVERY_DAYS = 7
 #: After the last order the rounds are ridden and refunds arrive in so many days.
@@ -72,15 +73,18 @@ class Month:
         first_day: date,
         days: int,
         settling_days: int = SETTLING_DAYS,
+        slow_tick: timedelta = SLOW_TICK,
         tell: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
         self.house, self.errands, self.agenda, self.bank = house, errands, Agenda(), Bank(house)
         self._first_day, self._days, self._settling_days, self._tell = first_day, days, settling_days, tell
+        self._slow_tick = slow_tick
         self.market = Market(house)
         self.residents = Residents(house, self.bank, self.agenda, self.market)
         self.shops = Shops(house, self.agenda, self.residents.errands)
         self.rounds = Rounds(house, self.agenda, self.residents.errands)
         self.aftermath = Aftermath(house, self.bank, self.agenda)
+        self.treasurer = Treasurer(house)
 
     def run(self) -> None:
         """Everything happens, until nothing is left to happen."""
@@ -98,7 +102,7 @@ class Month:
         seal_and_close(self.house.hall)
 
     def outcome(self) -> Outcome:
-        book = self.bank.book()
+        book, page = self.bank.book(), self.treasurer.page()
         with self.house.hall.database.reading() as session:
             return Outcome(
                 treasury=look(session, self.house.now),
@@ -107,20 +111,19 @@ class Month:
                 letters_qty=self.house.letterbox.letters_qty,
                 turned_away=dict(sorted(Counter(e.refused for e in self.errands if e.placed is None).items())),
                 balances_cents={row["id"]: row["balance_cents"] for row in book["organizations"]},
-                faults=tuple(faults_of(session, self.house, book)),
+                faults=tuple(faults_of(session, self.house, book, page)),
             )
 
     def _enter_day(self, day: date) -> None:
         self.agenda.at(local_instant(day, MORNING), self._begin_day)
-        for instant in NIGHT:
-            self.agenda.at(local_instant(day, instant), self.house.strike)
+        self.agenda.at(local_instant(day, NIGHT), self.house.strike)
         number = (day - self._first_day).days
         if number >= self._days + LIVELY_DAYS:
             return
         at, shuts_at = local_instant(day, OPENS), local_instant(day, SHUTS)
         while at <= shuts_at:
             self.agenda.at(at, self._tick)
-            at += TICK if number < self._days else SLOW_TICK
+            at += TICK if number < self._days else self._slow_tick
 
     def _begin(self, errand: Errand) -> None:
         self.residents.begin(errand)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from demo.month.house import House
+from demo.month.treasurer import faults_on
 from marketplace.attention import troubles
 from marketplace.ledger import accounts
 from marketplace.ledger.proof import everything_broken
@@ -17,7 +18,6 @@ from marketplace.ledger.service import balances
 from marketplace.money import ZERO, Money
 from marketplace.payments.reconciling import differences
 from marketplace.selfcheck import self_check
-from merchants import treasury
 
 #: What reached each merchant by what we know: the shares that were routed, less what refunds took back of them.
 _REACHED = text(
@@ -39,10 +39,11 @@ _UNENDED = text(
 )
 
 
-def faults_of(session: Session, house: House, book: Any) -> Sequence[str]:
-    """Sentences for all that does not hold; none when the month is explained."""
+def faults_of(session: Session, house: House, book: Any, page: str) -> Sequence[str]:
+    """Sentences for all that does not hold; none when the month is explained. `page` is the treasurer's."""
+    (profile,) = book["profiles"]
     return [
-        *_of_treasury(session, house),
+        *faults_on(page, provider_holds=Money(profile["balances_cents"]["EUR"])),
         *self_check(session),
         *everything_broken(session),
         *_against_reading(session, house),
@@ -66,12 +67,6 @@ def paid_in(session: Session) -> Money:
         {"holding": accounts.HOLDING},
     )
     return Money(int(cents or 0))
-
-
-def _of_treasury(session: Session, house: House) -> Iterator[str]:
-    seen = treasury.look(session, house.now)
-    if seen.unexplained != ZERO:
-        yield f"the treasurer's page leaves {seen.unexplained} unexplained"
 
 
 def _against_reading(session: Session, house: House) -> Iterator[str]:

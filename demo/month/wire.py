@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
 from marketplace.clock import Clock
+
+#: As the provider makes them: tr_7UhSN1zuXS.
+_ID = re.compile(r"(?<=/)[a-z]+_\w+")
 
 
 class Killed(BaseException):
@@ -39,7 +43,7 @@ class Mishap:
 
 
 class Wire(HTTPAdapter):
-    """Carries the gateway's calls to the sandbox's application; every one is counted in `calls`."""
+    """Carries the gateway's calls to the sandbox's application; `calls` counts them by their kind."""
 
     def __init__(self, sandbox: Flask, clock: Clock) -> None:
         super().__init__(max_retries=0)
@@ -73,12 +77,13 @@ class Wire(HTTPAdapter):
     ) -> requests.Response:
         """What the sandbox answers; requests' own exceptions where the line fails, Killed where the caller dies."""
         assert request.method is not None and request.url is not None
-        self.calls[request.method] += 1
+        kind = _kind_of(request)
+        self.calls[kind] += 1
         if self._killer is None:
             return self._meet(request)
         self._shown = None
         try:
-            return self._killer.around(_name_of(request), lambda: self._meet(request))
+            return self._killer.around(kind, _name_of(request), lambda: self._meet(request))
         except Killed:
             if self._shown is not None:  # to somebody who did not live to see it
                 self._mishaps.append(self._shown)
@@ -126,28 +131,37 @@ class Wire(HTTPAdapter):
 
 
 class Killer:
-    """Kills whoever makes an outside call: before it the first time, right after it the second; then lets it live."""
+    """Kills whoever makes an outside call: before it, then right after it with the answer unread; then lets it live."""
 
     def __init__(self) -> None:
-        self._met: Counter[str] = Counter()
+        self._before: set[str] = set()
+        self._after: set[str] = set()
+        #: How often, by the side of the call and its kind: ("after", "POST /v2/payments").
+        self.kills: Counter[tuple[str, str]] = Counter()
 
-    def around(self, name: str, act: Callable[[], Any]) -> Any:
-        self._met[name] += 1
-        if self._met[name] == 1:
-            raise Killed(f"before {name}")
+    def around(self, kind: str, name: str, act: Callable[[], Any]) -> Any:
+        """What `act` answers. `name` is the same for a call that is made again."""
+        if name not in self._before:
+            self._kill("before", self._before, kind, name)
         answer = act()
-        if self._met[name] == 2:
-            raise Killed(f"after {name}")
+        if name not in self._after:
+            self._kill("after", self._after, kind, name)
         return answer
+
+    def _kill(self, side: str, killed: set[str], kind: str, name: str) -> None:
+        killed.add(name)
+        self.kills[side, kind] += 1
+        raise Killed(f"{side} {name}")
 
     @property
     def calls_qty(self) -> int:
-        """How many different calls were met; every one has killed its caller twice, unless it was made only once."""
-        return len(self._met)
+        """How many different calls were met."""
+        return len(self._before)
 
-    @property
-    def kills_qty(self) -> int:
-        return sum(min(times, 2) for times in self._met.values())
+
+def _kind_of(request: requests.PreparedRequest) -> str:
+    """Method and path, with {} for the ids in it: what can be asked of the provider at all."""
+    return f"{request.method} {_ID.sub('{}', urlsplit(str(request.url)).path)}"
 
 
 def _name_of(request: requests.PreparedRequest) -> str:
