@@ -209,6 +209,17 @@ def todays_reservations(session: Session, *, shop_ids: frozenset[int], now: date
     )
 
 
+def open_reservations(session: Session) -> tuple[tuple[KeptCard, ...], bool]:
+    """What all shops keep, the soonest end first; and whether there is more than is shown."""
+    rows = session.execute(
+        _cards()
+        .where(Reservation.state.in_(OPEN_STATES))
+        .order_by(Reservation.kept_until_on, Reservation.shop_name, Reservation.id)
+        .limit(SHOWN_MOST + 1)
+    ).all()
+    return tuple(_card(reservation, qty) for reservation, qty in rows[:SHOWN_MOST]), len(rows) > SHOWN_MOST
+
+
 def _cards() -> Select[Reservation, int]:
     pieces_qty = (
         select(func.sum(ReservationLine.qty))

@@ -4,7 +4,7 @@ from flask import Flask
 
 from basket import api, checks, handlers, reservation_api, reservation_handlers
 from basket.documents.wiring import init_documents
-from basket.views import baskets, checkout, dac7, fulfilment, order_money, orders, plan, reservations, statements
+from basket.views import baskets, checkout, dac7, fulfilment, kept, order_money, orders, plan, reservations, statements
 from basket.views.delivery_terms import init_delivery_terms
 from basket.views.visitor import basket_count
 from basket.views.withdrawals import init_withdrawals
@@ -25,6 +25,7 @@ def init(app: Flask) -> None:
     app.register_blueprint(orders.blueprint)
     app.register_blueprint(dac7.blueprint)
     app.register_blueprint(reservations.blueprint)
+    app.register_blueprint(kept.blueprint)
     init_delivery_terms(app)
     init_withdrawals(app)
     app.register_blueprint(order_money.blueprint)

@@ -34,6 +34,7 @@ from tests.flows.processes import gate, wait_for_queue
 from tests.reserving import open_till, reserve, reserve_command
 from tests.sandbox_server import Sandbox, running_sandbox
 from tests.smtp_server import MailServer, html_of, running_mail_server, text_of
+from tests.staff import browser_of
 from tests.walk import Town, fill_basket, register_merchants, work
 
 ACTOR = "member:1"
@@ -660,7 +661,7 @@ def test_the_product_page_says_reserve_and_leads_to_the_form(hall: Hall, town: T
 
 
 def test_the_shop_sets_aside_hands_over_and_sees_only_its_own(
-    hall: Hall, town: Town, keeper: Keeper, clock: FixedClock
+    app: Flask, hall: Hall, town: Town, keeper: Keeper, clock: FixedClock
 ) -> None:
     cheese, wine = reserve(hall.database, town, ("F1", "C1"), clock=clock)
     shop = keeper("cave")
@@ -674,6 +675,9 @@ def test_the_shop_sets_aside_hands_over_and_sees_only_its_own(
     assert shop.post(f"/boutique/reservations/{cheese.id}", event="ready").status_code == 404
     assert shop.post(url, event="ready").location == url
     assert "mises de côté, à payer chez vous" in shop.get("/boutique").text
+    seen = browser_of(app, hall, role="coordinator").get("/reservations").text
+    assert "SARL" not in seen and "Cave du Minage" in seen and "Jeanne M." in seen and "Mis de côté" in seen
+    assert "06\xa039" not in seen
     assert "12,00\xa0€" in shop.get(f"{url}/bordereau").text
     code = row_of(hall, wine).collection_code
     wrong = f"{(int(code) + 1) % 10_000:04d}"

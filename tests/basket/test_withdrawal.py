@@ -17,8 +17,6 @@ from basket.models import Order, OrderLine, OrderRefund, SubOrder, Withdrawal
 from basket.shortages import report_shortage
 from basket.withdrawal_handlers import watch_the_days
 from basket.withdrawal_queries import contracts_of, late_withdrawals
-from marketplace.accounts.models import SignIn, User
-from marketplace.accounts.people import grant_role
 from marketplace.clock import FixedClock
 from marketplace.errors import FieldError, NotFound
 from marketplace.hall import Hall
@@ -29,6 +27,7 @@ from marketplace.payments.models import Refund, RefundPart
 from tests.basket.counter import Browser, Keeper, Paid, part_of
 from tests.sandbox_server import Sandbox, running_sandbox
 from tests.smtp_server import html_of, running_mail_server, text_of
+from tests.staff import browser_of
 from tests.walk import register_merchants, work
 
 
@@ -87,20 +86,6 @@ def _settle(hall: Hall, withdrawal_id: int, part: SubOrder) -> bool:
 def _refunds(hall: Hall) -> list[Money]:
     with hall.database.reading() as session:
         return list(session.scalars(select(Refund.amount).order_by(Refund.id)))
-
-
-def _coordinator(app: Flask, hall: Hall) -> Browser:
-    now, token = hall.clock.now(), new_token()
-    with hall.database.transaction() as session:
-        user = User(email=f"{token}@example.org".lower(), name="Marion Petit", created_at=now)
-        session.add(user)
-        session.flush()
-        grant_role(session, user_id=user.id, role="coordinator", actor="test", now=now)
-        session.add(SignIn(token=token, user_id=user.id, signed_in_at=now, seen_at=now))
-    client = app.test_client()
-    with client.session_transaction() as cookie:
-        cookie["_user_id"], cookie["_fresh"] = token, True
-    return Browser(client)
 
 
 # --- The time that the law gives -------------------------------------------------------------------------------
@@ -378,7 +363,7 @@ def test_who_says_it_on_the_telephone_gets_the_same_receipt_on_paper(
     part = part_of(hall, placed, "cave")
     line = _line(hall, part, "C1")
     _bring(hall, placed, "cave")
-    staff = _coordinator(app, hall)
+    staff = browser_of(app, hall, role="coordinator")
     shown = staff.get(f"/tresorerie/commandes/{placed.code}").text
     url = f"/tresorerie/commandes/{placed.code}/renoncer/{part.id}"
     assert f'href="{url}"' in shown and "Il peut renoncer jusqu’au" in staff.get(url).text

@@ -700,6 +700,7 @@ def _coordinator_plans(crawl: Crawl, round_id: int) -> None:
     page = f"/tournees/{round_id}"
     crawl.visit(who, "/tournees", "rounds")
     crawl.visit(who, "/a-regarder", "what waits for a person")
+    crawl.visit(who, "/reservations", "what the shops keep")
     treasurer = sign_in(crawl, "the treasurer", "tresorerie@example.org")
     crawl.visit(treasurer, "/espace", "the treasurer's rooms")
     crawl.visit(treasurer, "/tresorerie", "treasury")

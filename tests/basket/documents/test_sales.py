@@ -17,8 +17,6 @@ from basket.documents import handlers, to_write
 from basket.documents.models import DocumentedRefund
 from basket.giving_back import Returned, give_back, lines_of
 from basket.models import Order, OrderLine, OrderRefund, SubOrder
-from marketplace.accounts.models import SignIn, User
-from marketplace.accounts.people import grant_role
 from marketplace.clock import FixedClock, local_day
 from marketplace.hall import Hall
 from marketplace.invoices.freezing import from_kept
@@ -29,6 +27,7 @@ from marketplace.money import Money
 from tests.apps import app_over
 from tests.basket.counter import Keeper
 from tests.sandbox_server import Sandbox, running_sandbox
+from tests.staff import browser_of
 from tests.walk import Town, pay, place, register_merchants, work
 
 
@@ -38,20 +37,6 @@ def sandbox() -> Iterator[Sandbox]:
     with running_sandbox() as sandbox:
         register_merchants(sandbox)
         yield sandbox
-
-
-def _treasurer(app: Flask, hall: Hall) -> FlaskClient:
-    now = hall.clock.now()
-    with hall.database.transaction() as session:
-        user = User(email="treasurer@example.org", name="Rose", created_at=now)
-        session.add(user)
-        session.flush()
-        grant_role(session, user_id=user.id, role="treasurer", actor="test", now=now)
-        session.add(SignIn(token="rose", user_id=user.id, signed_in_at=now, seen_at=now))
-    client = app.test_client()
-    with client.session_transaction() as cookie:
-        cookie["_user_id"], cookie["_fresh"] = "rose", True
-    return client
 
 
 def _sign(hall: Hall, slug: str) -> None:
@@ -309,7 +294,7 @@ def test_the_merchant_and_the_treasurer_find_what_is_to_be_written(
         "-2,00",
     ]
     assert keeper("librairie").get(table).status_code == 404
-    treasurer = _treasurer(app, hall)
+    treasurer = browser_of(app, hall, role="treasurer")
     assert "M1-F2026-00001" in treasurer.get("/tresorerie/a-ecrire").text
     assert (
         treasurer.get(table.replace("/boutique/factures", "/tresorerie")).data.decode("utf-8-sig").splitlines() == rows

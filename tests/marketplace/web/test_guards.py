@@ -98,6 +98,7 @@ DOORS = {
         merchant_files.mend merchant_files.show
     """,
     "_staff": """
+        kept.home
         attention.give_back attention.home attention.refund_again connections.home
         order_money.find order_money.show
         telephone_withdrawals.declare telephone_withdrawals.form telephone_withdrawals.receipt
