@@ -73,12 +73,13 @@ class Month:
         first_day: date,
         days: int,
         settling_days: int = SETTLING_DAYS,
+        tick: timedelta = TICK,
         slow_tick: timedelta = SLOW_TICK,
         tell: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
         self.house, self.errands, self.agenda, self.bank = house, errands, Agenda(), Bank(house)
         self._first_day, self._days, self._settling_days, self._tell = first_day, days, settling_days, tell
-        self._slow_tick = slow_tick
+        self._tick_of_day, self._slow_tick = tick, slow_tick
         self.market = Market(house)
         self.residents = Residents(house, self.bank, self.agenda, self.market)
         self.shops = Shops(house, self.agenda, self.residents.errands)
@@ -123,7 +124,7 @@ class Month:
         at, shuts_at = local_instant(day, OPENS), local_instant(day, SHUTS)
         while at <= shuts_at:
             self.agenda.at(at, self._tick)
-            at += TICK if number < self._days else self._slow_tick
+            at += self._tick_of_day if number < self._days else self._slow_tick
 
     def _begin(self, errand: Errand) -> None:
         self.residents.begin(errand)

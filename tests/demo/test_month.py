@@ -31,7 +31,8 @@ from tests.conftest import TEMPLATE, fresh_database
 FIRST_DAY = date(2026, 10, 1)
 SEED = 7
 SHOPS = ("la-tomme-et-le-pre", "le-levain-bavard")
-#: Once nothing is sold any more, a look now and then is enough here.
+HOUR = timedelta(hours=1)
+#: Once nothing is sold any more: still before the round that closed meanwhile has to leave.
 SLOW_TICK = timedelta(hours=3)
 #: What leads to every kind of outside call, and to the second look after each that was not answered.
 DEADLY = dict.fromkeys(
@@ -105,7 +106,8 @@ def month(towns: Towns) -> Iterator[Month]:
     """A month that was: each order in a trouble of its own."""
     errands = draw_errands(seed=SEED, orders_qty=len(TROUBLES), first_day=FIRST_DAY, days=1, trouble_percent=100)
     with towns.copy() as house:
-        month = Month(house, errands, first_day=FIRST_DAY, days=1, slow_tick=SLOW_TICK)
+        # A dispute is won nine days later at most.
+        month = Month(house, errands, first_day=FIRST_DAY, days=1, settling_days=9, slow_tick=SLOW_TICK)
         month.run()
         yield month
 
@@ -170,7 +172,7 @@ def _few_days(towns: Towns, routing: str, *, is_killed: bool) -> tuple[tuple[Out
     )
     with towns.copy(routing) as house:
         killer = house.kill_everywhere() if is_killed else Killer()
-        month = Month(house, errands, first_day=FIRST_DAY, days=1, settling_days=4, slow_tick=SLOW_TICK)
+        month = Month(house, errands, first_day=FIRST_DAY, days=1, settling_days=4, tick=HOUR, slow_tick=SLOW_TICK)
         month.run()
         # A letter that was sent and not noted goes twice, under the same Message-ID.
         outcome = replace(month.outcome(), letters_qty=0)
