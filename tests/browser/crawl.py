@@ -58,9 +58,22 @@ class Snapshot:
         assert body is not None
         return frozenset((_kind(node.parent), _kind(node)) for node in body.css("*") if node.parent is not None)
 
+    @cached_property
+    def sizes(self) -> Counter[object]:
+        """How long the longest word of each part is, and how much stands within each kind of it."""
+        sizes: Counter[object] = Counter()
+        body = self.tree.body
+        assert body is not None
+        for node in body.css("*"):
+            words = re.split(r"[ \t\n-]+", node.text(deep=False))
+            within, kind = (node.parent and _kind(node.parent), _kind(node)), _kind(node)
+            sizes[within] = max(sizes[within], *map(len, words))
+            sizes[kind] = max(sizes[kind], sum(1 for _ in node.iter()))
+        return sizes
+
     def __getstate__(self) -> dict[str, object]:
         """Parsed pages cannot be written down; they are parsed again where they are read."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("tree", "parts")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("tree", "parts", "sizes")}
 
     @property
     def is_plain(self) -> bool:
