@@ -23,8 +23,9 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from marketplace.clock import FixedClock
 from marketplace.payments.gateway import Gateway
 from marketplace.payments.sandbox.app import Options, create_sandbox
+from marketplace.payments.sandbox.postings import NO_FEE, Fee
 from marketplace.payments.sandbox.server_state import state_of
-from tests.sandbox_server import APPLICATION, KEY, STRANGERS_KEY, Sandbox
+from tests.sandbox_server import APPLICATION, KEY, STRANGERS_KEY, TOKEN, Sandbox
 
 #: Nobody listens there: a call that goes past the adapter is refused.
 ADDRESS = "http://127.0.0.1:9"
@@ -73,14 +74,23 @@ class WithinAdapter(BaseAdapter):
 
 
 class SandboxWithin(Sandbox):
-    """A sandbox in this process, and what tests do to it."""
+    """A sandbox in this process, and what tests do to it. One that charges for payments shows its book too."""
 
-    def __init__(self, clock: FixedClock) -> None:
+    def __init__(self, clock: FixedClock, fee: Fee = NO_FEE) -> None:
         super().__init__(ADDRESS)
         #: The provider's time; it passes only when somebody lets it.
         self.clock = clock
-        keys = (KEY, STRANGERS_KEY)
-        self.app = create_sandbox(Options(Path(":memory:"), keys=keys, application=APPLICATION, clock=clock))
+        self._token = TOKEN if fee != NO_FEE else ""
+        self.app = create_sandbox(
+            Options(
+                Path(":memory:"),
+                keys=(KEY, STRANGERS_KEY),
+                application=APPLICATION,
+                access_tokens=(TOKEN,),
+                fee=fee,
+                clock=clock,
+            )
+        )
         self.http.mount("http://", WithinAdapter(self.app))
         self._client = WsgiClient(self.app)
         self._state = state_of(self.app)
@@ -89,7 +99,7 @@ class SandboxWithin(Sandbox):
         self._kept: dict[str, sqlite3.Connection] = {}
 
     def gateway(self, **_: Any) -> Gateway:
-        return Gateway(endpoint=ADDRESS, api_key=KEY, transport=WithinAdapter(self.app))
+        return Gateway(endpoint=ADDRESS, api_key=KEY, access_token=self._token, transport=WithinAdapter(self.app))
 
     def control(self, method: str, path: str, json: object = None) -> Any:
         answer = self._client.open(f"/_sandbox/{path}", base_url=ADDRESS, method=method, json=json)

@@ -28,6 +28,7 @@ from marketplace.jobs import subscribers
 from marketplace.ledger.proof import WAITING
 from marketplace.mail import Mailer
 from marketplace.payments.queries import SHARES_BY_PARTY
+from marketplace.payments.sandbox.postings import NO_FEE, Fee
 from marketplace.settings import Settings
 from merchants.models import Variant
 from tests.sandbox_within import SandboxWithin
@@ -54,11 +55,11 @@ class _Plans(PrepareManager):
 class MoneyHouse:
     """The house around an empty database, which it fills with a town; `reset` puts everything back."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, fee: Fee = NO_FEE) -> None:
         database = Database(database.url, pool_size=4)
         event.listen(database.engine, "connect", _plan_once)
         self.clock = FixedClock(NOW)
-        self.sandbox = SandboxWithin(FixedClock(NOW))
+        self.sandbox = SandboxWithin(FixedClock(NOW), fee)
         settings = Settings.from_env(
             {
                 "SECRET_KEY": "t" * 40,

@@ -31,7 +31,7 @@ from basket.weighing import report_weights
 from marketplace.delivery.bookings import CutOffPassed, SlotFull
 from marketplace.errors import FieldError, GatewayError
 from marketplace.money import Money
-from marketplace.payments import refunds
+from marketplace.payments import nightly, refunds
 from marketplace.payments import service as payments
 from marketplace.payments.handlers import poll_payments, reconcile_payments, send_what_waits
 from marketplace.payments.models import MerchantAccount
@@ -614,8 +614,10 @@ class MoneyMachine(RuleBasedStateMachine):
             send_what_waits(self.hall)
             self._work()
             if nights_qty:
-                reconcile_payments(self.hall)
+                differing = nightly.reconcile(self.hall).found
                 self._work()
+            else:
+                differing = ()
             self.every_cent_is_accounted_for()
             for payment_id in sorted({refund["payment_id"] for refund in self._failed()}):
                 self._send_again(payment_id)
@@ -624,6 +626,7 @@ class MoneyMachine(RuleBasedStateMachine):
                 break
         assert waits == [], "\n".join(waits)
         lost = list(losses(self.seen, self.bought))
+        lost += [f"the nightly comparison finds {one}" for one in differing]
         with self.hall.database.glance() as session:
             if unexplained := treasury.look(session, self.clock.now()).unexplained:
                 lost.append(f"the treasurer cannot explain {unexplained}")
