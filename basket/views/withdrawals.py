@@ -70,7 +70,9 @@ def went_back(code: str, token: str, withdrawal_id: int) -> ResponseReturnValue:
     try:
         form = load_form(WentBack(), request.form)
     except FormErrors as refused:
-        return _receipt_page(code, token, withdrawal_id, refused.errors)
+        # Whatever else was sent, the one field says what to do.
+        said = refused.errors.get("proof", ["form_too_old"])
+        return _receipt_page(code, token, withdrawal_id, {"proof": said})
     with hall.database.transaction() as session:
         withdrawing.say_it_went_back(
             session,

@@ -794,6 +794,13 @@ def _withdrawals(crawl: Crawl) -> None:
     page = f"/commande/{code}/{token}"
     url = f"{page}/renoncer/{part_id}"
     crawl.visit(who, page, "order: may be renounced")
+    staff = sign_in(crawl, "a coordinator on the telephone", "coordination@example.org")
+    by_telephone = f"/tresorerie/commandes/{code}/renoncer/{part_id}"
+    said: dict[str, str | list[str]] = {"form_key": "said", "name": "Jeanne Martin"}
+    crawl.visit(staff, by_telephone, "telephone withdrawal: form")
+    crawl.refused(staff, by_telephone, {}, "telephone withdrawal: empty form")
+    crawl.refused(staff, by_telephone, said | {"email": HOSTILE}, "telephone withdrawal: hostile form")
+    crawl.refused(staff, by_telephone, said | {"name": LONG * 2}, "telephone withdrawal: too long a form")
     crawl.visit(who, url, "withdrawal: form")
     crawl.refused(who, url, {}, "withdrawal: empty")
     form: dict[str, str | list[str]] = {"form_key": "once", "name": "Jeanne Martin", "email": "jeanne@example.org"}
@@ -807,13 +814,13 @@ def _withdrawals(crawl: Crawl) -> None:
         withdrawal_id = session.scalars(select(func.max(Withdrawal.id))).one()
     receipt = f"{page}/renoncement/{withdrawal_id}"
     crawl.refused(who, receipt, {}, "withdrawal: went back, nothing said")
-    crawl.refused(who, receipt, {"proof": LONG}, "withdrawal: went back, too long")
+    crawl.refused(who, receipt, {"proof": LONG * 2, "other": HOSTILE}, "withdrawal: went back, too long")
+    crawl.refused(who, receipt, {"proof": "", "other": HOSTILE}, "withdrawal: went back, hostile")
     crawl.send(who, receipt, {"proof": HOSTILE}, "withdrawal: went back")
-    staff = sign_in(crawl, "a coordinator on the telephone", "coordination@example.org")
-    by_telephone = f"/tresorerie/commandes/{code}/renoncer/{part_id}"
     crawl.visit(staff, by_telephone, "telephone withdrawal: nothing left")
     paper = f"/tresorerie/commandes/{code}/renoncement/{withdrawal_id}"
     crawl.visit(staff, paper, "telephone withdrawal: receipt")
+    crawl.refused(staff, paper, {}, "telephone withdrawal: receipt, nothing said")
     crawl.refused(staff, paper, {"basis": HOSTILE}, "telephone withdrawal: hostile")
     crawl.visit(who, url, "withdrawal: nothing left")
     keeper = sign_in(crawl, "a merchant who gets something back", f"{slug}@example.org")
