@@ -85,7 +85,7 @@ class Wire(HTTPAdapter):
         try:
             return self._killer.around(kind, _name_of(request), lambda: self._meet(request))
         except Killed:
-            if self._shown is not None:  # to somebody who did not live to see it
+            if self._shown is not None:  # it befalls whoever makes the same call again, too
                 self._mishaps.append(self._shown)
             raise
 
@@ -107,7 +107,7 @@ class Wire(HTTPAdapter):
             if fnmatchcase(call, mishap.match):
                 if mishap.until_at is None:
                     self._mishaps.remove(mishap)
-                if mishap.kind == "says_expired":
+                if mishap.kind in ("says_expired", "asks_less"):
                     self._shown = mishap
                 return mishap.kind
         return ""
