@@ -1,6 +1,6 @@
 """The traps of the provider's client library (mollie.md 1.2-1.7): where each is cured, and the tests that fail without.
 
-Each row was tried: with the cure taken out, one of its tests fails.
+The cures in the gateway and in the consent were taken out one by one: each time one of its tests failed.
 """
 
 from __future__ import annotations
