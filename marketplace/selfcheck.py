@@ -6,6 +6,7 @@ Run after every test that touched the database, every ten minutes in production,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -30,9 +31,15 @@ def self_check(session: Session) -> list[str]:
 def sentences(session: Session, rules: Sequence[tuple[str, str]]) -> Iterator[str]:
     """For each (name of the rule, query of its violations): a sentence a row, at most ten of a kind.
 
-    The queries are ours and take no parameters.
+    The queries are ours and take no parameters. One statement asks them all which of them find something.
     """
-    for name, query in rules:
+    for place in session.scalars(text(_which_find(tuple(query for _, query in rules)))).all():
+        name, query = rules[place]
         limited = f"SELECT * FROM ({query}) violations LIMIT 10"  # noqa: S608  # our own sentences, no parameters
         for row in session.execute(text(limited)).all():
             yield f"{name}: {', '.join(str(value) for value in row)}"
+
+
+@cache
+def _which_find(queries: tuple[str, ...]) -> str:
+    return " UNION ALL ".join(f"SELECT {place} WHERE EXISTS ({query})" for place, query in enumerate(queries))
