@@ -392,6 +392,8 @@ def _reservations(crawl: Crawl) -> None:
     crawl.send(who, f"{made[1]}/annuler", {}, "reservation: cancelled")
     keeper = sign_in(crawl, "a merchant who is not paid online", f"{UNPAID_SHOP}@example.org")
     crawl.visit(keeper, "/boutique", "shop: reservations")
+    helper = sign_in(crawl, "a coordinator who is asked about a reservation", "coordination@example.org")
+    crawl.visit(helper, "/reservations", "what the shops keep: some")
     with town.hall.database.reading() as session:
         codes = {row.code: row for row in session.scalars(select(Reservation))}
     kept, _, refused, lapsed = (codes[path.split("/")[2]] for path in made)
