@@ -33,7 +33,7 @@ class Server:
         """Answer until `shutdown`; then the call-backs under way are finished."""
         self._state.deliverer.start()
         try:
-            self._server.serve_forever(poll_interval=0.05)
+            self._server.serve_forever(poll_interval=0.01)
         finally:
             self._server.server_close()
             self._state.deliverer.stop()
