@@ -17,6 +17,7 @@ from basket.giving_back import Returned, give_back, lines_of
 from basket.models import Order, OrderRefund, SubOrder
 from basket.moves import lock_order
 from basket.refund_queries import NOTHING, delivery_given_back, refunded_lines
+from basket.withdrawing import waiting_pieces
 from marketplace.errors import FieldError, MarketplaceError, NotFound
 from marketplace.money import ZERO, Money
 from marketplace.payments.chargebacks import is_disputed
@@ -77,7 +78,7 @@ def give_by_hand(
     """What a person chose goes back.
 
     NotFound, GivenMeanwhile; FieldError at the field that must change: more than is left, nothing chosen, more than
-    somebody can bear, money that a bank has taken already.
+    somebody can bear, money that a bank has taken already, a withdrawal that is declared and gives it back itself.
     """
     order = hold_for_one(session, code=code, seen_refund_id=seen_refund_id)
     part = None
@@ -97,6 +98,11 @@ def give_by_hand(
     if wish.delivery > left:
         raise FieldError("delivery", "more_than_left", left=left)
     returned = _returned(session, part, wish.lines) if part is not None else []
+    if part is not None and wish.reason == "withdrawal":
+        waiting = waiting_pieces(session, part.id)
+        for one in returned:
+            if one.line_id in waiting:  # its own settling would give back as many pieces once more
+                raise FieldError(f"qty-{one.line_id}", "renounced_already")
     if not (returned or wish.delivery or wish.gesture):
         raise FieldError("gesture", "nothing_chosen")
     try:

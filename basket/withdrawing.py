@@ -63,17 +63,22 @@ def received_at(session: Session, sub_order_id: int) -> datetime | None:
     )
 
 
+def waiting_pieces(session: Session, sub_order_id: int) -> dict[int, int]:
+    """Line → pieces of a part that were renounced, and whose money has not gone back yet."""
+    rows = session.execute(
+        select(WithdrawalLine.order_line_id, func.sum(WithdrawalLine.qty))
+        .join(Withdrawal, WithdrawalLine.withdrawal_id == Withdrawal.id)
+        .where(Withdrawal.sub_order_id == sub_order_id, Withdrawal.state == "waiting")
+        .group_by(WithdrawalLine.order_line_id)
+    )
+    return {line_id: int(qty) for line_id, qty in rows}
+
+
 def left_to_withdraw(session: Session, part: SubOrder, bought_on_at: datetime) -> dict[int, int]:
     """Line → pieces of a part that may still be renounced: the law allows it, nothing has undone them, no declaration
     names them."""
     undone = refunded_lines(session, part.id)
-    rows = session.execute(
-        select(WithdrawalLine.order_line_id, func.sum(WithdrawalLine.qty))
-        .join(Withdrawal, WithdrawalLine.withdrawal_id == Withdrawal.id)
-        .where(Withdrawal.sub_order_id == part.id, Withdrawal.state == "waiting")
-        .group_by(WithdrawalLine.order_line_id)
-    )
-    declared = {line_id: int(qty) for line_id, qty in rows}
+    declared = waiting_pieces(session, part.id)
     left = {
         line.id: line.qty - undone.get(line.id, NOTHING).qty - declared.get(line.id, 0)
         for line in lines_of(session, part.id)

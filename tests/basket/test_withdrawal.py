@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from basket import orders, withdrawal_rules, withdrawing
+from basket import by_hand, orders, withdrawal_rules, withdrawing
 from basket.models import Order, OrderLine, OrderRefund, SubOrder, Withdrawal
 from basket.shortages import report_shortage
 from basket.withdrawal_handlers import watch_the_days
@@ -22,7 +22,7 @@ from marketplace.errors import FieldError, NotFound
 from marketplace.hall import Hall
 from marketplace.ids import new_token
 from marketplace.mail import Mailer
-from marketplace.money import Money
+from marketplace.money import ZERO, Money
 from marketplace.payments.models import Refund, RefundPart
 from tests.basket.counter import Browser, Keeper, Paid, part_of
 from tests.sandbox_server import Sandbox, running_sandbox
@@ -354,6 +354,25 @@ def test_the_law_lets_a_shop_wait_until_the_resident_says_how_it_went_back(
 
 
 # --- On the telephone ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_renounced_goes_back_once_not_by_hand_and_by_the_clock(hall: Hall, paid: Paid) -> None:
+    """Two bottles of 12.00, one renounced: given back by hand as well, the clock would pay for the other one too."""
+    placed = paid(["C1", "C1"])
+    part = part_of(hall, placed, "cave")
+    line = _line(hall, part, "C1")
+    _bring(hall, placed, "cave")
+    withdrawal_id = _declare(hall, placed, part, {line: 1})
+
+    wish = by_hand.Wish(
+        part.id, "withdrawal", "merchant", {line: by_hand.Wished(1, None)}, delivery=ZERO, gesture=ZERO, note=""
+    )
+    with pytest.raises(FieldError) as refused, hall.database.transaction() as session:
+        now = hall.clock.now()
+        by_hand.give_by_hand(session, code=placed.code, seen_refund_id=0, wish=wish, actor="person:1", now=now)
+    assert (refused.value.field, refused.value.code) == (f"qty-{line}", "renounced_already")
+    assert _settle(hall, withdrawal_id, part)
+    assert _refunds(hall) == [Money(1200)]
 
 
 def test_who_says_it_on_the_telephone_gets_the_same_receipt_on_paper(
