@@ -416,21 +416,21 @@ class Gateway:
         return _call(ask)
 
     def chargebacks_of(self, provider_id: str) -> list[ProviderChargeback]:
-        """Every chargeback of the payment, won ones too; Mollie does not page them."""
+        """Every chargeback of the payment in our currency, won ones too; Mollie does not page them."""
         _check(_PAYMENT_ID, provider_id)
 
         def ask() -> list[ProviderChargeback]:
             answer = self._bare_payment(provider_id).chargebacks.list()
-            return [_chargeback(item) for item in answer["_embedded"]["chargebacks"]]
+            return _chargebacks(answer)
 
         return _call(ask)
 
     def latest_chargebacks(self) -> list[ProviderChargeback]:
-        """The newest of all payments, one page: far more than come between two nights."""
+        """The newest of all payments in our currency, one page: far more than come between two nights."""
 
         def ask() -> list[ProviderChargeback]:
             page = self._client.chargebacks.list(limit=LIST_LIMIT_QTY)
-            return [_chargeback(item) for item in page["_embedded"]["chargebacks"]]
+            return _chargebacks(page)
 
         return _call(ask)
 
@@ -658,6 +658,11 @@ def _refund(answer: Mapping[str, Any]) -> ProviderRefund:
             for item in answer.get("routingReversals") or ()
         ),
     )
+
+
+def _chargebacks(answer: Mapping[str, Any]) -> list[ProviderChargeback]:
+    """Those in our currency: what came in another was never in the ledger, so no bank can take it out."""
+    return [_chargeback(item) for item in answer["_embedded"]["chargebacks"] if item["amount"]["currency"] == CURRENCY]
 
 
 def _chargeback(answer: Mapping[str, Any]) -> ProviderChargeback:

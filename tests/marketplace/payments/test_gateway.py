@@ -236,6 +236,18 @@ def test_a_payment_in_another_currency_is_never_taken_for_euros(sandbox: Sandbox
     assert not payment.is_for(Money(2485))
 
 
+def test_a_chargeback_in_another_currency_hides_none_of_ours(sandbox: Sandbox) -> None:
+    """The nightly comparison reads all of them: one in dollars that nobody could read stopped it for good."""
+    dollars = {"currency": "USD", "value": "24.85"}
+    body = {"amount": dollars, "description": "x", "redirectUrl": "http://127.0.0.1:8000/retour"}
+    theirs = sandbox.call("POST", "payments", body).json()["id"]
+    sandbox.conclude(theirs, "paid", notify=False)
+    ours = sandbox.charge_back(paid(sandbox).id, "24.85")
+    sandbox.control("POST", f"payments/{theirs}/chargeback", {"amount": dollars})
+    assert [one.id for one in sandbox.gateway().latest_chargebacks()] == [ours]
+    assert sandbox.gateway().chargebacks_of(theirs) == []
+
+
 @pytest.mark.parametrize(
     "forged",
     [
