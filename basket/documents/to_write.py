@@ -42,26 +42,28 @@ class ToWrite:
         return Money.total([one.total for one in self.vat])
 
 
-#: (refund) that nobody has credited on its invoice, since no mandate was in force on its day.
-OWED = """SELECT r.id, s.party FROM order_refund r JOIN sub_order s ON s.id = r.sub_order_id
+#: (refund) that nobody has credited on its invoice, and that no job may credit: a mandate of its day is not in force
+#: :today any more.
+OWED = r"""SELECT r.id, s.party FROM order_refund r JOIN sub_order s ON s.id = r.sub_order_id
     JOIN issued_document d ON d.key = 'sale:' || s.id AND d.kind = 'invoice'
     JOIN refunded_line l ON l.order_refund_id = r.id
     WHERE NOT EXISTS (SELECT 1 FROM documented_refund n WHERE n.order_refund_id = r.id AND n.part = 'goods')
     AND NOT EXISTS (SELECT 1 FROM invoicing_mandate m WHERE m.seller = d.seller
-        AND m.signed_on <= (r.at AT TIME ZONE 'Europe/Paris')::date
-        AND coalesce(m.ended_on > (r.at AT TIME ZONE 'Europe/Paris')::date, true))
+        AND m.signed_on <= (r.at AT TIME ZONE 'Europe/Paris')\:\:date
+        AND coalesce(m.ended_on > greatest((r.at AT TIME ZONE 'Europe/Paris')\:\:date, :today), true))
     GROUP BY r.id, s.party HAVING sum(l.amount - l.gesture) > 0"""
 
 
-def credit_notes_owed(session: Session, *, party: str) -> tuple[ToWrite, ...]:
+def credit_notes_owed(session: Session, *, party: str, today: date) -> tuple[ToWrite, ...]:
     """The credit notes that a merchant must write on invoices of its ended mandates, oldest first."""
-    rows = session.execute(text(f"SELECT id FROM ({OWED}) o WHERE party = :party ORDER BY id"), {"party": party})  # noqa: S608  # our own words
+    query = f"SELECT id FROM ({OWED}) o WHERE party = :party ORDER BY id"  # noqa: S608  # our own words
+    rows = session.execute(text(query), {"party": party, "today": today})
     return tuple(_credit_note(session, row.id) for row in rows.all())
 
 
-def owing_parties(session: Session) -> dict[str, int]:
+def owing_parties(session: Session, today: date) -> dict[str, int]:
     """Merchants who must write credit notes themselves → how many."""
-    rows = session.execute(text(f"SELECT party, count(*) AS qty FROM ({OWED}) o GROUP BY party"))  # noqa: S608  # our own words
+    rows = session.execute(text(f"SELECT party, count(*) AS qty FROM ({OWED}) o GROUP BY party"), {"today": today})  # noqa: S608  # our own words
     return {row.party: int(row.qty) for row in rows}
 
 

@@ -37,7 +37,7 @@ def to_write_list() -> ResponseReturnValue:
             {
                 "seller": seller,
                 "mandate": standing_of(session, seller=seller.party, on=today),
-                "owed": to_write.credit_notes_owed(session, party=seller.party),
+                "owed": to_write.credit_notes_owed(session, party=seller.party, today=today),
                 "sales_qty": to_write.qty_without_invoice(session, party=seller.party),
             }
             for seller in sellers_of(session, current_user.id)
@@ -58,10 +58,12 @@ def to_write_csv(merchant_id: int) -> ResponseReturnValue:
 @open_to(role("treasurer"))
 def home() -> ResponseReturnValue:
     """Merchants whose mandate has ended, and the credit notes that they owe their customers."""
-    with the_hall().database.reading() as session:
-        owing = to_write.owing_parties(session)
+    hall = the_hall()
+    today = local_day(hall.clock.now())
+    with hall.database.reading() as session:
+        owing = to_write.owing_parties(session, today)
         folders = [
-            {"seller": seller, "owed": to_write.credit_notes_owed(session, party=seller.party)}
+            {"seller": seller, "owed": to_write.credit_notes_owed(session, party=seller.party, today=today)}
             for seller in all_sellers(session)
             if seller.party in owing
         ]
@@ -76,7 +78,7 @@ def table(merchant_id: int) -> ResponseReturnValue:
 
 
 def _table(session: Session, seller: SellerFile) -> Response:
-    owed = to_write.credit_notes_owed(session, party=seller.party)
+    owed = to_write.credit_notes_owed(session, party=seller.party, today=local_day(the_hall().clock.now()))
     said = words()
     rows = [one for paper in owed for one in _rows(paper, said)]
     sales = (row for paper in to_write.sales_without_invoice(session, party=seller.party) for row in _rows(paper, said))

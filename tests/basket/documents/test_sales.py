@@ -257,14 +257,39 @@ def test_after_the_mandate_the_merchant_writes_its_own_credit_note(
     _give_back(hall, placed, 300)
     assert [paper.kind for paper in _papers(hall)] == ["invoice", "invoice"]
     with hall.database.reading() as session:
-        assert to_write.owing_parties(session) == {"merchant:cave": 2}
-        owed = to_write.credit_notes_owed(session, party="merchant:cave")
-        assert to_write.credit_notes_owed(session, party="merchant:librairie") == ()
+        today = local_day(clock.now())
+        assert to_write.owing_parties(session, today) == {"merchant:cave": 2}
+        owed = to_write.credit_notes_owed(session, party="merchant:cave", today=today)
+        assert to_write.credit_notes_owed(session, party="merchant:librairie", today=today) == ()
     # 0.33 of 2.00, then 0.83 of 5.00 less it.
     assert [(one.number, str(one.total), str(one.vat[0].vat)) for one in owed] == [
         ("M1-F2026-00001", "2.00", "0.33"),
         ("M1-F2026-00001", "3.00", "0.50"),
     ]
+
+
+def test_a_credit_note_that_was_not_written_before_the_mandate_ended_is_owed_too(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+) -> None:
+    _sign(hall, "cave")
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    _bring(hall, placed, "cave")
+    today, tomorrow = local_day(clock.now()), local_day(clock.now()) + timedelta(days=1)
+    with hall.database.transaction() as session:
+        end_mandate(session, seller="merchant:cave", ended_on=tomorrow)
+        order = session.get_one(Order, placed.order_id)
+        part = session.scalars(select(SubOrder).where(SubOrder.order_id == order.id)).one()
+        (line,) = lines_of(session, part.id)
+        returned = (Returned(line.id, 0, Money(200)),)
+        asked = {"reason": "complaint", "liable": "merchant", "actor": "test", "now": clock.now()}
+        give_back(session, order, part, returned=returned, **asked)
+    with hall.database.reading() as session:
+        assert to_write.owing_parties(session, today) == {}, "the job may still write it"
+        assert to_write.owing_parties(session, tomorrow) == {"merchant:cave": 1}
+    clock.advance(timedelta(days=1))
+    work(hall)
+    assert [paper.kind for paper in _papers(hall)] == ["invoice", "invoice"]
 
 
 def test_the_merchant_and_the_treasurer_find_what_is_to_be_written(
