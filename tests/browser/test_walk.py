@@ -449,7 +449,13 @@ def test_two_clicks_make_one_order(chromium: Browser, town: LiveTown, shopping: 
         other.open(page.url)
         agree(other)
         hand.button("Commander avec obligation de paiement").dblclick(delay=10)
-        hand.press(page.get_by_role("button", name="Payer", exact=True))
+        pay, go_and_pay = page.get_by_role("button", name="Payer", exact=True), hand.button("Payer maintenant")
+        if not script:
+            # The second press may come while the first one asks the provider: then the order's page has the way to pay.
+            expect(pay.or_(go_and_pay)).to_be_visible()
+            if go_and_pay.is_visible():
+                hand.press(go_and_pay)
+        hand.press(pay)
         expect(page.get_by_role("alert")).to_contain_text("Merci, votre commande est payée")
         other.press(other.button("Commander avec obligation de paiement"))
         expect(other.page.get_by_role("heading", level=1)).to_have_text(
