@@ -23,19 +23,19 @@ _CREDITED = "coalesce((SELECT sum(c.total) FROM issued_document c WHERE c.correc
 RULES = (
     (
         "I19 goods that were handed over, without a document",
-        f"SELECT missed.id FROM ({SALES}) missed "  # noqa: S608  # our own words, as everywhere below
+        f"SELECT missed.id FROM ({SALES}) missed "  # noqa: S608  # our own words
         f"WHERE {_without_job('document_sale', 'sub_order_id', 'missed.id')}",
     ),
     (
         "I19 a delivery without a document",
-        f"SELECT s.order_id FROM ({DELIVERIES}) missed (id) "  # noqa: S608
+        f"SELECT s.order_id FROM ({DELIVERIES}) missed (id) "  # noqa: S608  # our own words
         "JOIN sub_order s ON s.id = missed.id "
         f"WHERE {_without_job('document_delivery', 'sub_order_id', 's.id')}",
     ),
     (
         # A merchant whose mandate has ended writes its credit notes itself.
         "I19 an invoiced sale whose documents are not what was paid less what was given back",
-        f"SELECT d.number, d.total - {_CREDITED} AS documented FROM sub_order s "  # noqa: S608
+        f"SELECT d.number, d.total - {_CREDITED} AS documented FROM sub_order s "  # noqa: S608  # our own words
         "JOIN issued_document d ON d.key = 'sale:' || s.id AND d.kind = 'invoice' "
         f"WHERE d.total - {_CREDITED} <> s.goods - {UNDONE} "
         "AND EXISTS (SELECT 1 FROM invoicing_mandate m WHERE m.seller = d.seller AND m.ended_on IS NULL) "
@@ -44,13 +44,13 @@ RULES = (
     ),
     (
         "I19 a refund of what has a receipt, without a paper",
-        f"SELECT missed.id FROM ({UNTOLD}) missed "  # noqa: S608
+        f"SELECT missed.id FROM ({UNTOLD}) missed "  # noqa: S608  # our own words
         f"WHERE {_without_job('credit_refund', 'order_refund_id', 'missed.id')} "
         f"AND {_without_job('write_refund_receipt', 'order_refund_id', 'missed.id')}",
     ),
     (
         "I19 an invoiced delivery whose documents are not what was paid less what was given back",
-        f"SELECT d.number, d.total - {_CREDITED} AS documented FROM orders o "  # noqa: S608
+        f"SELECT d.number, d.total - {_CREDITED} AS documented FROM orders o "  # noqa: S608  # our own words
         "JOIN issued_document d ON d.key = 'delivery:' || o.id "
         f"WHERE d.total - {_CREDITED} <> o.delivery_fee - {FEE_UNDONE} "
         "AND NOT EXISTS (SELECT 1 FROM order_refund r WHERE r.order_id = o.id AND NOT "
