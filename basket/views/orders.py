@@ -42,6 +42,8 @@ def show(code: str, token: str) -> ResponseReturnValue:
         contracts=contracts,
         withdrawals=withdrawals,
         is_back="retour" in request.args,
+        has_tried="essai" in request.args,
+        is_watching="suite" in request.args,
         now=now,
     )
 
@@ -49,6 +51,7 @@ def show(code: str, token: str) -> ResponseReturnValue:
 @blueprint.post("/commande/<code>/<token>/payer")
 @open_to(everyone, rate="20 per minute")
 def pay(code: str, token: str) -> ResponseReturnValue:
+    """To the payment page, of the open attempt if there is one: pressed twice, it opens one payment (I14)."""
     hall = the_hall()
     with hall.database.transaction() as session:
         payment_id = orders.pay_again(
@@ -59,7 +62,8 @@ def pay(code: str, token: str) -> ResponseReturnValue:
             site_url=hall.settings.site_url,
             now=hall.clock.now(),
         )
-    return redirect(open_at_provider(hall, payment_id) or url_for("orders.show", code=code, token=token), 303)
+    address = open_at_provider(hall, payment_id)
+    return redirect(address or url_for("orders.show", code=code, token=token, essai=1), 303)
 
 
 @blueprint.post("/commande/<code>/<token>/abandonner")

@@ -11,8 +11,9 @@ from basket import checkout
 from basket.models import Basket, Order
 from marketplace.delivery.models import Zone
 from marketplace.hall import Hall
+from marketplace.payments import service as payments
 from tests.sandbox_server import Sandbox
-from tests.walk import HOME, Town, open_payment, place
+from tests.walk import HOME, Town, book_payments, open_payment, place
 
 
 def _hidden(page: str, form: str) -> dict[str, str]:
@@ -70,3 +71,29 @@ def test_a_payment_that_failed_is_said_to_have_cost_nothing(
     assert "Le paiement n’a pas abouti" in page
     assert "Rien n’a été débité" in page
     assert "Payer maintenant" in page
+
+
+def test_who_finds_no_payment_page_yet_has_a_button_that_opens_the_one_payment(
+    hall: Hall, client: FlaskClient, town: Town, sandbox: Sandbox
+) -> None:
+    placed = place(hall.database, town, ["L1"], clock=hall.clock)
+    address = f"/commande/{placed.code}/{placed.token}"
+
+    def trouble(times: int) -> None:
+        sandbox.plan_fault("POST /v2/payments", "status", status=500, done=True, times=times)
+
+    trouble(4)
+    payments.open_at_provider(hall, placed.payment_id)
+    page = client.get(address).text
+    assert "essayer encore : vous ne paierez qu’une fois" in page and "Ne pas payer, garder mon panier" in page
+    token = _hidden(page, f"form[action='{address}/payer']")
+    # In vain once more: the page says so, and what to do.
+    refused = client.post(f"{address}/payer", data=token)
+    assert (refused.status_code, refused.location) == (303, f"{address}?essai=1")
+    page = client.get(refused.location).text
+    assert "Nous venons d’essayer encore, sans succès." in page and "appelez-nous au" in page
+    assert "Payer maintenant" in page
+    opened = client.post(f"{address}/payer", data=token).location
+    assert opened is not None and opened.startswith(f"{sandbox.url}/checkout/tr_")
+    assert client.post(f"{address}/payer", data=token).location == opened
+    assert len(book_payments(sandbox)) == 1

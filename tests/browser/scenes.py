@@ -332,6 +332,9 @@ def _orders(crawl: Crawl) -> None:
         crawl.visit(who, f"/commande/{placed.code}/{placed.token}{query}", label)
 
     waiting = place(delivered=True)
+    town.sandbox.plan_fault("POST /v2/payments", "status", status=500, times=2)
+    look(waiting, "order: no payment page yet")
+    look(waiting, "order: no payment page, tried again", "?essai=1")
     look(waiting, "order: waits for its payment")
     look(waiting, "order: back without payment", "?retour=1")
     confirmed, collected, delivered = place(True), place(False), place(True)

@@ -471,7 +471,7 @@ def test_two_clicks_make_one_order(chromium: Browser, town: LiveTown, shopping: 
 
 
 def test_the_payment_page_is_sound_too(chromium: Browser, town: LiveTown, shopping: list[Good]) -> None:
-    """axe on the sandbox's own page, and on the order's after each of its ends."""
+    """axe on the sandbox's own page, and on the order's after each of its ends, and while it does not open."""
     findings = Findings()
     with open_screen(chromium, town, PHONE) as screen:
         hand = Mouse(screen.page)
@@ -481,7 +481,20 @@ def test_the_payment_page_is_sound_too(chromium: Browser, town: LiveTown, shoppi
         hand.press(hand.button("Continuer"))
         say_who(hand)
         hand.choose(hand.field("J’accepte les conditions de vente"))
+        town.sandbox.plan_fault("POST /v2/payments", "status", status=500, times=5)
+        screen.page.clock.install()
         hand.press(hand.button("Commander avec obligation de paiement"))
+        look(screen, findings, "no payment page yet")
+        hand.press(hand.button("Payer maintenant"))
+        expect(screen.page.get_by_role("alert")).to_contain_text("Nous venons d’essayer encore, sans succès.")
+        # Nobody reloads the page: it looks by itself, in vain once, and then the payment is open.
+        with screen.page.expect_response(re.compile("suite=1")):
+            screen.page.clock.run_for(5_000)
+        expect(hand.button("Payer maintenant")).to_be_visible()
+        screen.page.clock.run_for(5_000)
+        expect(screen.page.get_by_role("heading", name="Cette commande attend son paiement")).to_be_visible()
+        expect(screen.page.locator("[hx-trigger]")).to_have_count(0)
+        hand.press(hand.button("Payer maintenant"))
         look(screen, findings, "payment page")
         hand.press(screen.page.get_by_role("button", name="Échec du paiement"))
         look(screen, findings, "after a failure")

@@ -372,7 +372,7 @@ def test_a_provider_that_talks_nonsense_is_never_called_a_failure_of_the_residen
         sandbox.plan_fault("POST /v2/payments", **trouble)  # type: ignore[arg-type]  # as the table above says
     service.open_at_provider(hall, placed.payment_id)
     page = client.get(f"/commande/{placed.code}/{placed.token}").text
-    assert "Vous n’avez rien payé. Rechargez cette page dans une minute." in page
+    assert "La page de paiement ne s’ouvre pas encore" in page and "Vous n’avez rien payé." in page
     assert "n’a pas abouti" not in page
     page = client.get(f"/commande/{placed.code}/{placed.token}").text
     assert "Cette commande attend son paiement" in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from flask.testing import FlaskClient
 from sqlalchemy import select, text, update
 
 from basket import orders, queries
@@ -74,7 +75,7 @@ def _jobs(hall: Hall, handler: str) -> list[str]:
 
 @pytest.mark.parametrize("first_to_look", ["the return page", "the worker"])
 def test_money_that_is_not_what_we_asked_for_confirms_nothing(
-    first_to_look: str, hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock
+    first_to_look: str, hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock, client: FlaskClient
 ) -> None:
     placed = place(hall.database, town, ("L1",), clock=clock)
     provider_id = open_payment(hall, placed)
@@ -88,6 +89,8 @@ def test_money_that_is_not_what_we_asked_for_confirms_nothing(
     assert _state(hall, placed) == "awaiting_payment"
     with hall.database.reading() as session:
         assert session.get_one(Payment, placed.payment_id).trouble == "amount_differs"
+    page = client.get(f"/commande/{placed.code}/{placed.token}").text
+    assert "Ne payez pas une deuxième fois" in page and "Payer maintenant" not in page
     clock.advance(timedelta(minutes=16))
     let_unpaid_orders_lapse(hall)
     assert (_state(hall, placed), _held(hall, town, "L1")) == ("lapsed", 0)
