@@ -167,6 +167,12 @@ RULES = (
         "OR sum(r.commission) > l.commission OR sum(r.contribution) > l.contribution",
     ),
     (
+        "I10 more of gestures was counted than was given",
+        "SELECT o.code FROM orders o JOIN order_refund r ON r.order_id = o.id GROUP BY o.id "
+        "HAVING min(r.gesture) < 0 AND sum(r.gesture + (SELECT coalesce(sum(l.gesture), 0) FROM refunded_line l "
+        "WHERE l.order_refund_id = r.id)) < 0",
+    ),
+    (
         "I10 the refund of an order is not that of its lines",
         "SELECT o.id FROM order_refund o LEFT JOIN refunded_line l ON l.order_refund_id = o.id "
         "LEFT JOIN refund r ON r.id = o.refund_id GROUP BY o.id, r.id "

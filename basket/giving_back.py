@@ -15,6 +15,7 @@ from marketplace.errors import FieldError
 from marketplace.jobs import publish
 from marketplace.money import ZERO, Money
 from marketplace.payments import refunds
+from marketplace.payments.models import RefundPart
 from marketplace.payments.rules import Bearing, added_up, bear, commission_back, contribution_back
 
 
@@ -43,18 +44,23 @@ def give_back(
 ) -> OrderRefund:
     """What goes back is written down and asked of the provider; whoever bears it gives it (`bear`).
 
-    The caller holds the order and the part. FieldError for more of a line than is left of it; refunds.RefundTooLarge,
-    refunds.NothingLeftToBear.
+    Nobody gets back more than they paid: where gestures of before have left less of the payment than is owed now, they
+    are counted (a gesture below zero). The caller holds the order and the part. FieldError for more of a line than is
+    left of it; refunds.RefundTooLarge and refunds.NothingLeftToBear for a gesture that nobody can give.
     """
     assert order.payment_id is not None, "only a paid order gives money back"
     lines, parts = _lines(session, sub_order, returned, liable)
     parts.append(Bearing("association", "delivery", delivery))
     parts.append(Bearing("association", "gesture", gesture))
+    if all(part.kind != "gesture" or not part.amount for part in parts):
+        gesture = _counted(session, order.payment_id, Money.total([part.amount for part in parts]))
+        parts.append(Bearing("association", "gesture", gesture))
     refund_id = None
     if borne := added_up(parts):
         refund_id = refunds.refund_parts(
             session, payment_id=order.payment_id, parts=borne, reason=reason, actor=actor, now=now
         ).id
+        _say_who_gave(session, refund_id, lines)
     given = OrderRefund(
         order_id=order.id,
         sub_order_id=sub_order.id if sub_order else None,
@@ -72,6 +78,30 @@ def give_back(
     session.flush()
     publish(session, "order.refunded", order_refund_id=given.id)
     return given
+
+
+def _counted(session: Session, payment_id: int, owed: Money) -> Money:
+    """Zero or less: what of `owed` the resident has had before, as a gesture.
+
+    Shares sum to their payment, and each gives at most itself: only gestures can have left less than is owed.
+    """
+    return min(ZERO, refunds.left_to_refund(session, payment_id) - owed) if owed else ZERO
+
+
+def _say_who_gave(session: Session, refund_id: int, lines: Sequence[RefundedLine]) -> None:
+    """What the provider cannot take back from the merchant, the association gives: the lines say it as the refund
+    does, the last first."""
+    by_merchant = session.scalars(
+        select(RefundPart.amount).where(RefundPart.refund_id == refund_id, RefundPart.kind == "goods")
+    ).one_or_none()
+    beyond = Money.total([_of_merchant(line) for line in lines]) - (by_merchant or ZERO)
+    for line in reversed(lines):
+        more = min(beyond, _of_merchant(line))
+        line.gesture, beyond = line.gesture + more, beyond - more
+
+
+def _of_merchant(line: RefundedLine) -> Money:
+    return line.amount - line.commission - line.gesture - line.contribution
 
 
 def _lines(

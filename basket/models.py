@@ -307,7 +307,8 @@ class OrderRefund(Base):
     """Why a part of a paid order goes back to its resident, and who bears it; written once.
 
     It is the sum of its lines, of the part of the delivery fee that goes back with them, and of a gesture: the
-    association's own money, for no line in particular.
+    association's own money, for no line in particular. Below zero, it is gestures of before that are counted now, so
+    that nobody gets back more than they paid.
     """
 
     __tablename__ = "order_refund"
@@ -316,7 +317,7 @@ class OrderRefund(Base):
             "reason IN ('shortage', 'weight', 'withdrawal', 'cancelled', 'complaint')", name="reason_known"
         ),
         CheckConstraint("liable IN ('merchant', 'association', 'shared')", name="liable_known"),
-        CheckConstraint("delivery >= 0 AND gesture >= 0", name="amounts_not_negative"),
+        CheckConstraint("delivery >= 0", name="delivery_not_negative"),
     )
 
     id: Mapped[Id]

@@ -274,7 +274,7 @@ def _order_row(session: Session, order: Order) -> OrderRow:
     refunds = session.scalars(
         select(Refund)
         .join(Payment, Refund.payment_id == Payment.id)
-        .where(Payment.reference == order.code, Refund.followed_by_id.is_(None))
+        .where(Payment.reference == order.code, Refund.followed_by_id.is_(None), Refund.amount > ZERO)
         .order_by(Refund.id)
     ).all()
     booking = session.execute(

@@ -21,7 +21,7 @@ from marketplace.jobs import publish
 from marketplace.mail_models import SentLetter
 from marketplace.money import Money
 from marketplace.payments.models import Payment, Refund, Share
-from marketplace.payments.refunds import RefundTooLarge, request_again
+from marketplace.payments.refunds import NothingLeftToBear, RefundTooLarge, request_again
 from marketplace.web.access import open_to, role
 from marketplace.web.sentences import sentence
 from marketplace.web.site import add_staff_area
@@ -159,7 +159,7 @@ def refund_again(payment_id: int) -> ResponseReturnValue:
             asked = request_again(
                 session, payment_id=payment_id, actor=f"person:{current_user.id}", now=hall.clock.now()
             )
-    except RefundTooLarge as refused:
+    except (NothingLeftToBear, RefundTooLarge) as refused:
         flash(sentence(refused.code))
     else:
         flash(sentence("refund_asked_again" if asked else "refund_under_way"))

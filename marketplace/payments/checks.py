@@ -58,7 +58,7 @@ RULES = (
     ),
     (
         "I10 a settled refund that the ledger does not know",
-        "SELECT r.id FROM refund r WHERE r.state = 'refunded' "
+        "SELECT r.id FROM refund r WHERE r.state = 'refunded' AND r.amount > 0 "
         "AND NOT EXISTS (SELECT 1 FROM ledger_posting l WHERE l.key = 'refunded:' || r.id)",
     ),
     (

@@ -222,7 +222,8 @@ class Refund(Base):
 
     __tablename__ = "refund"
     __table_args__ = (
-        CheckConstraint("amount > 0", name="amount_positive"),
+        # One of nothing was settled when it was written: gestures of before have paid it.
+        CheckConstraint("amount > 0 OR amount = 0 AND state = 'refunded'", name="amount_positive"),
         CheckConstraint(
             "state IN ('requested', 'unknown', 'queued', 'pending', 'processing', 'refunded', 'failed', 'canceled')",
             name="state_known",
@@ -246,13 +247,14 @@ class Refund(Base):
 class RefundPart(Base):
     """What a refund takes from one party; the parts of a refund sum to it. None where no order used the money.
 
-    `kind` is that of the share it is taken from, or `gesture`: the association's own money, from no share.
+    `kind` is that of the share it is taken from, or `gesture`: the association's own money, from no share; below zero
+    for gestures of before that are counted now.
     """
 
     __tablename__ = "refund_part"
     __table_args__ = (
         UniqueConstraint("refund_id", "party", "kind"),
-        CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint("amount > 0 OR amount < 0 AND kind = 'gesture'", name="amount_positive"),
         CheckConstraint("kind IN ('goods', 'commission', 'delivery', 'contribution', 'gesture')", name="kind_known"),
         CheckConstraint("kind = 'goods' OR NOT is_reversal", name="goods_are_reversed"),
     )

@@ -75,11 +75,14 @@ def refund_parts(
 ) -> Refund:
     """The parts of an allocated payment go back to the resident, each from the share of the party that bears it.
 
-    RefundTooLarge when a party would give more than it has of this payment; NothingLeftToBear when the association
-    would give, as a gesture, what the merchants' routes will need.
+    A gesture below zero is one of before that is counted now; where the parts come to nothing, the provider is asked
+    for nothing. What the provider cannot take back from a merchant, the association gives as a gesture: the parts that
+    are kept say so. RefundTooLarge when a party would give more than it has of this payment; NothingLeftToBear when the
+    association would give, as a gesture, what the merchants' routes will need.
     """
     parts = [part for part in parts if part.amount]
     total = Money.total([part.amount for part in parts])
+    is_favour = any(part.kind == "gesture" and part.amount > ZERO for part in parts)
     refund = _new_refund(session, payment_id, total, reason, actor, now)
     shares = {
         (share.party, share.kind): share
@@ -88,7 +91,7 @@ def refund_parts(
         )
     }
     written = []
-    for part in _within_reach(session, parts, shares):
+    for part in _within_reach(session, parts, shares, total):
         share = shares.get((part.party, part.kind))
         if part.kind != "gesture" and (
             share is None or taken_of(session, share, reversals=True) + part.amount > share.amount
@@ -105,7 +108,8 @@ def refund_parts(
         )
     session.add_all(written)
     session.flush()
-    _leave_enough_to_route(session, refund, shares)
+    if is_favour:
+        _leave_enough_to_route(session, refund, shares)
     for share in shares.values():
         if share.state in ("planned", "due", "refused") and taken_of(session, share) == share.amount:
             share.state = "cancelled"
@@ -147,20 +151,27 @@ def request_again(session: Session, *, payment_id: int, actor: str, now: datetim
     return asked
 
 
-def _new_refund(session: Session, payment_id: int, amount: Money, reason: str, actor: str, now: datetime) -> Refund:
+def left_to_refund(session: Session, payment_id: int) -> Money:
+    """What of a payment has not gone back, and is not on its way back; the payment is held."""
     payment = session.get_one(Payment, payment_id, with_for_update=True)
     already = session.scalar(
         select(func.coalesce(func.sum(type_coerce(Refund.amount, BigInteger)), 0)).where(
             Refund.payment_id == payment_id, Refund.state.not_in(("failed", "canceled"))
         )
     )
-    if payment.state != "paid" or int(already or 0) + amount.cents > payment.amount.cents:
-        raise RefundTooLarge(reference=payment.reference)
+    return payment.amount - Money(int(already or 0)) if payment.state == "paid" else ZERO
+
+
+def _new_refund(session: Session, payment_id: int, amount: Money, reason: str, actor: str, now: datetime) -> Refund:
+    if amount > left_to_refund(session, payment_id):
+        raise RefundTooLarge(reference=session.get_one(Payment, payment_id).reference)
     refund = Refund(
         payment_id=payment_id,
         amount=amount,
         reason=reason,
-        state="requested",
+        # Of nothing the provider knows nothing.
+        state="requested" if amount else "refunded",
+        settled_at=None if amount else now,
         idempotency_key=new_token(),
         requested_at=now,
         requested_by=actor,
@@ -180,18 +191,25 @@ def _is_with_the_merchant(session: Session, share: Share, amount: Money) -> bool
 
 
 def _within_reach(
-    session: Session, parts: Sequence[Bearing], shares: dict[tuple[str, str], Share]
+    session: Session, parts: Sequence[Bearing], shares: dict[tuple[str, str], Share], total: Money
 ) -> Sequence[Bearing]:
-    """The provider takes back what it has routed; what a route lacked is paid by bank, and stays its merchant's: the
-    association bears so much of the refund itself."""
+    """The provider takes back what it has routed, and with a refund no more than that: the association bears the rest.
+
+    What a route lacked is paid by bank, and stays its merchant's.
+    """
     found: list[Bearing] = []
+    reach = total
     for part in parts:
         share = shares.get((part.party, part.kind))
-        if share is not None and share.lacking_amount:
-            assert share.routed_amount is not None, "fixed with what lacks"
-            taken = taken_of(session, share, reversals=True) - taken_of(session, share)
-            beyond = max(ZERO, part.amount - (share.routed_amount - taken))
+        if share is not None and _is_with_the_merchant(session, share, part.amount):
+            limit = reach
+            if share.lacking_amount:
+                assert share.routed_amount is not None, "fixed with what lacks"
+                taken = taken_of(session, share, reversals=True) - taken_of(session, share)
+                limit = min(limit, share.routed_amount - taken)
+            beyond = max(ZERO, part.amount - limit)
             part = replace(part, amount=part.amount - beyond)
+            reach -= part.amount
             found.append(Bearing("association", "gesture", beyond))
         found.append(part)
     whole: dict[tuple[str, str], Money] = {}
@@ -233,7 +251,8 @@ def _ask(session: Session, refund: Refund, parts: Sequence[RefundPart], actor: s
         actor=actor,
         now=now,
     )
-    publish(session, "refund.requested", refund_id=refund.id)
+    if refund.amount:
+        publish(session, "refund.requested", refund_id=refund.id)
 
 
 def _borne(refund: Refund, parts: Sequence[RefundPart]) -> dict[str, Money]:
@@ -407,6 +426,7 @@ __all__ = [
     "NothingLeftToBear",
     "RefundTooLarge",
     "apply_refund",
+    "left_to_refund",
     "refund_parts",
     "request_again",
     "request_refund",

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from basket import orders
 from basket.cancelling import cancel_part
+from basket.giving_back import give_back
 from basket.models import Order, OrderRefund, SubOrder
 from basket.moves import NotPossibleNow
 from marketplace.delivery.models import Booking, Parcel, Round
@@ -133,6 +134,30 @@ def test_the_association_gives_nothing_that_a_merchants_route_will_need(hall: Ha
         _cancel(hall, part, by_shop=False, liable="association")
     with hall.database.reading() as session:
         assert session.get_one(SubOrder, part.id).state == "received"
+
+
+def test_a_gesture_of_before_does_not_keep_a_part_from_being_cancelled(hall: Hall, paid: Paid) -> None:
+    """16.50 paid, of which 5.00 went back as a gesture: 11.50 are left, and the merchant gets nothing."""
+    placed = paid(["C1"])
+    with hall.database.transaction() as session:
+        order = session.get_one(Order, placed.order_id, with_for_update=True)
+        give_back(
+            session,
+            order,
+            None,
+            reason="complaint",
+            liable="association",
+            gesture=Money(500),
+            actor=ACTOR,
+            now=hall.clock.now(),
+        )
+    assert _cancel(hall, part_of(hall, placed, "cave"))
+    work(hall)
+    with hall.database.reading() as session:
+        assert session.scalars(select(Refund.amount).order_by(Refund.id)).all() == [Money(500), Money(1150)]
+        assert session.scalars(select(Share.state).where(Share.kind == "goods")).one() == "cancelled"
+        assert balances(session).get("association:gestures", Money(0)) == Money(0)
+        assert session.get_one(Order, placed.order_id).state == "cancelled"
 
 
 def test_once_more_or_by_two_people_at_once_changes_nothing(hall: Hall, paid: Paid) -> None:

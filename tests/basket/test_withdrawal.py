@@ -375,6 +375,48 @@ def test_what_is_renounced_goes_back_once_not_by_hand_and_by_the_clock(hall: Hal
     assert _refunds(hall) == [Money(1200)]
 
 
+def _give(hall: Hall, placed: orders.PlacedOrder, gesture: Money) -> None:
+    with hall.database.transaction() as session:
+        by_hand.give_by_hand(
+            session,
+            code=placed.code,
+            seen_refund_id=by_hand.last_refund_id(session, placed.order_id),
+            wish=by_hand.Wish(None, "complaint", "association", {}, ZERO, gesture, "en retard"),
+            actor="person:1",
+            now=hall.clock.now(),
+        )
+
+
+@pytest.mark.parametrize("gesture", [Money(500), Money(1200), Money(1650)])
+def test_after_a_gesture_the_rest_of_what_was_paid_goes_back_and_no_more(
+    hall: Hall, paid: Paid, clock: FixedClock, gesture: Money
+) -> None:
+    """12.00 and 4.50 paid, 11.04 with the shop: all of it comes back once, whatever was given before."""
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    _bring(hall, placed, "cave")
+    _give(hall, placed, gesture)
+    work(hall)
+    withdrawal_id = _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
+    clock.at += timedelta(days=11)
+    watch_the_days(hall)
+    work(hall)
+    clock.at += timedelta(days=3)
+    watch_the_days(hall)
+    work(hall)
+    rest = Money(1650) - gesture
+    assert _refunds(hall) == [gesture, rest]
+    with hall.database.reading() as session:
+        withdrawal = session.get_one(Withdrawal, withdrawal_id)
+        assert (withdrawal.state, withdrawal.basis) == ("settled", "unanswered")
+        given = session.get_one(OrderRefund, withdrawal.order_refund_id)
+        assert (given.delivery, given.gesture) == (Money(450), -gesture)
+        refund = session.get_one(Refund, given.refund_id)
+        assert refund.state == ("pending" if rest else "refunded")
+        taken = session.scalars(select(RefundPart.amount).where(RefundPart.is_reversal)).all()
+        assert taken == [min(Money(1104), rest)][: 1 if rest else 0]
+
+
 def test_who_says_it_on_the_telephone_gets_the_same_receipt_on_paper(
     app: Flask, hall: Hall, paid: Paid, client: FlaskClient
 ) -> None:

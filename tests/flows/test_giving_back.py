@@ -17,7 +17,7 @@ from marketplace.money import Money
 from marketplace.payments import refunds, service, shares
 from marketplace.payments.gateway import OutcomeUnknown, TryAgain
 from marketplace.payments.handlers import send_what_waits
-from marketplace.payments.models import MerchantAccount, Payment, Refund, Share
+from marketplace.payments.models import MerchantAccount, Payment, Refund, RefundPart, Share
 from marketplace.payments.queries import shares_by_party
 from marketplace.payments.reading import read_book
 from marketplace.payments.rules import Bearing, MerchantPart, bear, split
@@ -220,14 +220,38 @@ def test_once_the_merchants_have_theirs_the_association_gives_from_its_own(hall:
     assert _refund(hall, payment_id, Bearing("association", "gesture", Money(1000))) > 0
 
 
-def test_what_is_given_back_whole_needs_nothing_left_to_route(hall: Hall, payment_id: int) -> None:
-    """The association has given more than its own part since M1 and M2 have theirs; then M3 cancels all."""
-    _route(hall, payment_id, M1, M2)
+def test_what_is_owed_goes_back_though_a_gesture_left_the_route_too_little(hall: Hall, payment_id: int) -> None:
+    """The association has given all of its own part; then 4.00 of M3 are missing, of which 0.32 were commission.
+
+    The provider holds 7.81 - 3.68 - 0.32 for the 4.13 that are M3's: the association owes it 0.32.
+    """
     _refund(hall, payment_id, Bearing("association", "gesture", Money(806)))
-    with pytest.raises(refunds.NothingLeftToBear):
-        _refund(hall, payment_id, *bear(M3, Money(400), Money(32), liable="merchant"))
-    _refund(hall, payment_id, *bear(M3, Money(849), Money(68), liable="merchant"))
-    assert _share(hall, M3).state == "cancelled"
+    _refund(hall, payment_id, *bear(M3, Money(400), Money(32), liable="merchant"))
+    for refund_id in _all_refunds(hall):
+        refunds.send_refund(hall, refund_id)
+    read_book(hall)
+    _route(hall, payment_id, M1, M2, M3)
+    share = _share(hall, M3)
+    assert (share.state, share.routed_amount, share.lacking_amount) == ("routed", Money(381), Money(32))
+
+
+def test_with_a_refund_the_provider_takes_back_no_more_than_it_gives(
+    hall: Hall, sandbox: Sandbox, payment_id: int
+) -> None:
+    """M1 has 18.35 of 19.95 when 31.00 have gone back as a gesture: 13.29 are left, and all of them are M1's."""
+    _route(hall, payment_id, M1, M2, M3)
+    _refund(hall, payment_id, Bearing("association", "gesture", Money(3100)))
+    with hall.database.reading() as session:
+        assert refunds.left_to_refund(session, payment_id) == Money(1329)
+    parts = bear(M1, Money(1995), Money(160), liable="merchant")
+    counted = Bearing("association", "gesture", Money(1329 - 1995))
+    refund_id = _refund(hall, payment_id, *parts, counted)
+    with hall.database.reading() as session:
+        kept = {part.kind: part.amount for part in session.query(RefundPart).filter_by(refund_id=refund_id)}
+    assert kept == {"goods": Money(1329), "commission": Money(160), "gesture": Money(-160)}
+    for one in _all_refunds(hall):
+        refunds.send_refund(hall, one)
+    assert _refunds(sandbox, _provider_id(hall, payment_id))[-1] == ("13.29", [("org_librairie", "13.29")])
 
 
 def test_a_share_that_was_refused_is_still_to_be_routed(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:

@@ -141,6 +141,10 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "INSERT INTO order_refund (order_id, reason, liable, delivery, at, actor)"
         " SELECT id, 'complaint', 'association', delivery_fee + 1, now(), 'test' FROM orders",
     ),
+    "I10 more of gestures was counted than was given": (
+        "INSERT INTO order_refund (order_id, reason, liable, gesture, at, actor)"
+        " SELECT id, 'withdrawal', 'merchant', -1, now(), 'test' FROM orders",
+    ),
     "I10 a paid part was cancelled and its money not given back": (
         "UPDATE sub_order s SET state = 'cancelled' FROM orders o WHERE o.id = s.order_id AND o.payment_id IS NOT NULL",
     ),
