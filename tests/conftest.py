@@ -25,9 +25,9 @@ from marketplace.hall import Hall
 from marketplace.mail import Mailer
 from marketplace.migrating import migrate
 from marketplace.payments.gateway import Gateway
-from marketplace.selfcheck import self_check
 from marketplace.settings import Settings
 from tests.apps import app_over
+from tests.caretaker import Caretaker
 from tests.kept_rows import KeptRows, touched
 from tests.sandbox_server import CARD_FEE, KEY, TOKEN, Sandbox, running_sandbox
 from tests.walk import NOW, Town, arrange_town, register_merchants
@@ -122,15 +122,21 @@ def fresh_database(server: URL, name: str, template: str) -> URL:
     return server.set(database=name)
 
 
+@pytest.fixture(scope="session")
+def caretaker(database: Database) -> Iterator[Caretaker]:
+    caretaker = Caretaker(database)
+    yield caretaker
+    caretaker.close()
+
+
 @pytest.fixture
-def empty_database(database: Database) -> Iterator[Database]:
+def empty_database(database: Database, caretaker: Caretaker) -> Iterator[Database]:
     """A database without a row. What a test leaves behind must still hold together (self_check)."""
     yield database
     try:
-        with database.reading() as session:
-            assert self_check(session) == []
+        assert caretaker.broken() == []
     finally:
-        empty(database)
+        caretaker.empty()
 
 
 @pytest.fixture
@@ -138,20 +144,6 @@ def session(empty_database: Database) -> Iterator[Session]:
     """A transaction on the empty database, undone at the end of the test."""
     with empty_database.reading() as session:
         yield session
-
-
-def empty(database: Database) -> None:
-    """Forget every row, and count from one again.
-
-    Replica mode, because the append-only tables refuse to be emptied by anybody else. Row by row, and only where
-    something was written: to truncate all tables takes a tenth of a second, after every test.
-    """
-    with database.engine.begin() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        for table, sequence in connection.execute(text(touched())).all():
-            connection.execute(text(f"DELETE FROM {table}"))
-            if sequence is not None:
-                connection.execute(text(f"ALTER SEQUENCE {sequence} RESTART"))
 
 
 @pytest.fixture
@@ -186,13 +178,13 @@ def _hall_over(database: Database, gateway: Gateway, folder: Path, clock: Clock 
 
 
 @pytest.fixture(scope="session")
-def first_town(database: Database) -> tuple[Town, KeptRows]:
+def first_town(database: Database, caretaker: Caretaker) -> tuple[Town, KeptRows]:
     """The town as it was arranged once, in a database without any other row."""
     with database.reading() as session:
         assert session.execute(text(touched())).all() == []
         town = arrange_town(session)
         kept = town, KeptRows.of(session)
-    empty(database)
+    caretaker.empty()
     return kept
 
 

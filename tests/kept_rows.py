@@ -29,7 +29,7 @@ class KeptRows:
         """All that the database holds; `session` sees it, so it need not be committed."""
         session.flush()
         tables, numbers = {}, {}
-        cursor = _cursor(session)
+        cursor = cursor_of(session)
         for table, sequence in session.execute(text(touched())).all():
             with cursor.copy(f"COPY {table} TO STDOUT") as copy:
                 tables[table] = b"".join(bytes(block) for block in copy)
@@ -39,7 +39,7 @@ class KeptRows:
 
     def put_into(self, session: Session) -> None:
         """Into tables without such rows; in replica mode, for no trigger has anything to add."""
-        cursor = _cursor(session)
+        cursor = cursor_of(session)
         cursor.execute("SET LOCAL session_replication_role = replica")
         for table, rows in self.tables.items():
             with cursor.copy(f"COPY {table} FROM STDIN") as copy:
@@ -62,7 +62,8 @@ def touched() -> str:
     return " UNION ALL ".join(looks)
 
 
-def _cursor(session: Session) -> psycopg.Cursor[tuple[object, ...]]:
+def cursor_of(session: Session) -> psycopg.Cursor[tuple[object, ...]]:
+    """The driver's own, which copies, and takes several statements at once."""
     driver = session.connection().connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     return driver.cursor()

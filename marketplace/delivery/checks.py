@@ -1,117 +1,73 @@
-"""What must hold of rounds at every commit (I03, I17); tests and the running house ask the same questions."""
+"""What must hold of rounds at every commit (I03, I17); tests and the running house ask the same questions.
+
+That a home has at most one stop, and a parcel at most one handling of a kind, the tables' own indices keep.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from marketplace.delivery.models import Booking, Handling, Parcel, Round, Shift, Slot, Stop
-from marketplace.delivery.rules import LIVE_BOOKINGS
+from marketplace.selfcheck import sentences
+
+RULES = (
+    (
+        "I03 a slot whose taken places are not its bookings",
+        "SELECT s.id, s.taken_stops, count(b.id) FROM slot s "
+        "LEFT JOIN booking b ON b.slot_id = s.id AND b.state <> 'released' "
+        "GROUP BY s.id HAVING s.taken_stops <> count(b.id)",
+    ),
+    (
+        "I03 a slot with more places taken than there are",
+        "SELECT id, taken_stops, capacity_stops FROM slot WHERE taken_stops > capacity_stops",
+    ),
+    (
+        "I03 a round whose load is not what is booked",
+        "SELECT r.id, r.taken_grams, coalesce(sum(b.grams), 0), r.taken_ml, coalesce(sum(b.ml), 0), "
+        "r.taken_cold_ml, coalesce(sum(b.cold_ml), 0) "
+        "FROM round r LEFT JOIN (slot s JOIN booking b ON b.slot_id = s.id "
+        "AND b.state <> 'released') ON s.round_id = r.id GROUP BY r.id "
+        "HAVING (r.taken_grams, r.taken_ml, r.taken_cold_ml) "
+        "<> (coalesce(sum(b.grams), 0), coalesce(sum(b.ml), 0), coalesce(sum(b.cold_ml), 0))",
+    ),
+    (
+        "I03 a round that is loaded with more than it can carry",
+        "SELECT id FROM round WHERE taken_grams > capacity_grams OR taken_ml > capacity_ml "
+        "OR taken_cold_ml > capacity_cold_ml",
+    ),
+    (
+        "I17 a stop for a booking of another round",
+        "SELECT t.id, b.id FROM stop t JOIN booking b ON b.id = t.booking_id JOIN slot s ON s.id = b.slot_id "
+        "JOIN shift h ON h.id = t.shift_id WHERE s.round_id <> h.round_id",
+    ),
+    (
+        "I17 a stop for a booking that has no place",
+        "SELECT t.id, b.state FROM stop t JOIN booking b ON b.id = t.booking_id WHERE b.state IN ('held', 'released')",
+    ),
+    (
+        "I17 a parcel that is not both collected and handed over",
+        "SELECT p.booking_id, p.id FROM stop t JOIN parcel p ON p.booking_id = t.booking_id "
+        "LEFT JOIN handling h ON h.parcel_id = p.id GROUP BY p.id HAVING count(h.parcel_id) <> 2",
+    ),
+    (
+        "I17 a booking whose parcels are with several couriers",
+        "SELECT p.booking_id, count(DISTINCT t.shift_id) FROM parcel p JOIN handling h ON h.parcel_id = p.id "
+        "JOIN stop t ON t.id = h.stop_id GROUP BY p.booking_id HAVING count(DISTINCT t.shift_id) > 1",
+    ),
+    (
+        "I17 brought home by a round that has not left",
+        "SELECT b.id, b.state, r.state FROM booking b JOIN slot s ON s.id = b.slot_id "
+        "JOIN round r ON r.id = s.round_id "
+        "WHERE b.state IN ('delivered', 'returned') AND r.state NOT IN ('riding', 'done')",
+    ),
+    (
+        "I17 a round that is done with stops ahead",
+        "SELECT DISTINCT r.id FROM round r JOIN shift h ON h.round_id = r.id JOIN stop t ON t.shift_id = h.id "
+        "WHERE r.state = 'done' AND t.state = 'planned'",
+    ),
+)
 
 
 def broken_rules(session: Session) -> Iterator[str]:
-    """One sentence for each rule that a row breaks; nothing when all is well."""
-    yield from _places(session)
-    yield from _loads(session)
-    yield from _stops(session)
-
-
-def _places(session: Session) -> Iterator[str]:
-    held = (
-        select(func.count())
-        .where(Booking.slot_id == Slot.id, Booking.state.in_(LIVE_BOOKINGS))
-        .correlate(Slot)
-        .scalar_subquery()
-    )
-    for slot_id, taken, counted in session.execute(
-        select(Slot.id, Slot.taken_stops, held).where(Slot.taken_stops != held)
-    ):
-        yield f"I03 slot {slot_id}: {taken} places taken, {counted} bookings hold one"
-    for slot_id in session.scalars(select(Slot.id).where(Slot.taken_stops > Slot.capacity_stops)):
-        yield f"I03 slot {slot_id}: more places taken than there are"
-
-
-def _loads(session: Session) -> Iterator[str]:
-    carried = (
-        select(
-            Slot.round_id,
-            func.sum(Booking.grams).label("grams"),
-            func.sum(Booking.ml).label("ml"),
-            func.sum(Booking.cold_ml).label("cold_ml"),
-        )
-        .join(Booking, Booking.slot_id == Slot.id)
-        .where(Booking.state.in_(LIVE_BOOKINGS))
-        .group_by(Slot.round_id)
-        .subquery()
-    )
-    for round_, grams, ml, cold_ml in session.execute(
-        select(
-            Round,
-            func.coalesce(carried.c.grams, 0),
-            func.coalesce(carried.c.ml, 0),
-            func.coalesce(carried.c.cold_ml, 0),
-        ).outerjoin(carried, carried.c.round_id == Round.id)
-    ):
-        for what, taken, booked, capacity in (
-            ("grams", round_.taken_grams, grams, round_.capacity_grams),
-            ("ml", round_.taken_ml, ml, round_.capacity_ml),
-            ("chilled ml", round_.taken_cold_ml, cold_ml, round_.capacity_cold_ml),
-        ):
-            if taken != booked:
-                yield f"I03 round {round_.id}: {taken} {what} taken, {booked} booked"
-            if taken > capacity:
-                yield f"I03 round {round_.id}: {taken} {what} taken of {capacity}"
-
-
-def _stops(session: Session) -> Iterator[str]:
-    """That a home has at most one stop, and a parcel at most one handling of a kind, the tables' own indices keep."""
-    strangers = session.execute(
-        select(Stop.id, Booking.id)
-        .join(Booking, Stop.booking_id == Booking.id)
-        .join(Slot, Booking.slot_id == Slot.id)
-        .join(Shift, Stop.shift_id == Shift.id)
-        .where(Slot.round_id != Shift.round_id)
-    )
-    for stop_id, booking_id in strangers:
-        yield f"I17 stop {stop_id}: booking {booking_id} belongs to another round"
-    for stop_id, state in session.execute(
-        select(Stop.id, Booking.state)
-        .join(Booking, Stop.booking_id == Booking.id)
-        .where(Booking.state.in_(("held", "released")))
-    ):
-        yield f"I17 stop {stop_id}: its booking is {state}"
-    for booking_id in session.scalars(
-        select(Booking.id)
-        .join(Stop, Stop.booking_id == Booking.id)
-        .join(Parcel, Parcel.booking_id == Booking.id)
-        .outerjoin(Handling, Handling.parcel_id == Parcel.id)
-        .group_by(Booking.id, Parcel.id)
-        .having(func.count(Handling.parcel_id) != 2)
-        .distinct()
-    ):
-        yield f"I17 booking {booking_id}: a parcel is not both collected and handed over"
-    for booking_id, carriers in session.execute(
-        select(Parcel.booking_id, func.count(Stop.shift_id.distinct()))
-        .join(Handling, Handling.parcel_id == Parcel.id)
-        .join(Stop, Handling.stop_id == Stop.id)
-        .group_by(Parcel.booking_id)
-        .having(func.count(Stop.shift_id.distinct()) > 1)
-    ):
-        yield f"I17 booking {booking_id}: its parcels are with {carriers} couriers"
-    for booking_id, state, booked in session.execute(
-        select(Booking.id, Round.state, Booking.state)
-        .join(Slot, Booking.slot_id == Slot.id)
-        .join(Round, Slot.round_id == Round.id)
-        .where(Booking.state.in_(("delivered", "returned")), Round.state.not_in(("riding", "done")))
-    ):
-        yield f"I17 booking {booking_id}: {booked} on a round that is {state}"
-    for round_id in session.scalars(
-        select(Round.id)
-        .join(Shift, Shift.round_id == Round.id)
-        .join(Stop, Stop.shift_id == Shift.id)
-        .where(Round.state == "done", Stop.state == "planned")
-        .distinct()
-    ):
-        yield f"I17 round {round_id}: done with stops ahead"
+    yield from sentences(session, RULES)

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 import pytest
 
 from marketplace.db import Database
-from tests.conftest import empty
+from tests.caretaker import Caretaker
 from tests.flows.money_faults import FAULTS, Fault, live
 from tests.flows.money_house import MoneyHouse
 from tests.flows.money_machine import MoneyMachine
 
 
 @pytest.fixture(scope="module")
-def machine(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[MoneyMachine]]:
+def machine(
+    database: Database, caretaker: Caretaker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[type[MoneyMachine]]:
     house = MoneyHouse(database, tmp_path_factory.mktemp("house"))
     logging.disable(logging.ERROR)
     try:
@@ -23,7 +25,7 @@ def machine(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
     finally:
         logging.disable(logging.NOTSET)
         house.close()
-        empty(database)
+        caretaker.empty()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
