@@ -17,6 +17,7 @@ from marketplace.errors import NotFound
 from marketplace.money import Money
 from marketplace.payments.chargebacks import is_disputed
 from marketplace.payments.models import Chargeback, Payment, Refund, RefundPart, Share
+from marketplace.payments.strange import MONEY_ELSEWHERE
 from merchants.models import Merchant
 
 
@@ -147,7 +148,8 @@ class OrderMoney:
 
     @property
     def paid(self) -> Money:
-        return Money.total([payment.amount for payment in self.payments if payment.paid_at is not None])
+        """Without what lies on no balance of ours."""
+        return Money.total([p.amount for p in self.payments if p.paid_at is not None and p.trouble != MONEY_ELSEWHERE])
 
     @property
     def given_back(self) -> Money:

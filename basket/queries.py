@@ -18,6 +18,7 @@ from marketplace.errors import NotFound
 from marketplace.ids import is_token
 from marketplace.money import ZERO, Money
 from marketplace.payments.models import Payment, Refund, Share
+from marketplace.payments.strange import STRANGE
 from merchants.models import Product, Shop, Variant
 
 
@@ -82,6 +83,8 @@ class PaymentRow:
     amount: Money
     checkout_url: str | None
     paid_at: datetime | None
+    #: Money came that is not what was asked for, and nobody has seen to it yet.
+    is_strange: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +323,14 @@ def _order_row(session: Session, order: Order) -> OrderRow:
         parts=tuple(_shop_part(sub, shop, tuple(lines.get(sub.id, ()))) for sub, shop in subs),
         payment=None
         if payment is None
-        else PaymentRow(payment.id, payment.state, payment.amount, payment.checkout_url, payment.paid_at),
+        else PaymentRow(
+            payment.id,
+            payment.state,
+            payment.amount,
+            payment.checkout_url,
+            payment.paid_at,
+            payment.trouble in STRANGE and payment.trouble_settled_at is None,
+        ),
         refunds=tuple(RefundRow(refund.amount, _refund_state(refund.state), refund.requested_at) for refund in refunds),
         events=tuple(EventRow(e.at, e.event, shop_name, e.to_state) for e, shop_name in events),
     )

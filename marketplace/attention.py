@@ -22,6 +22,7 @@ from marketplace.mail_models import SentLetter
 from marketplace.money import Money
 from marketplace.payments.models import Payment, Refund, Share
 from marketplace.payments.refunds import NothingLeftToBear, RefundTooLarge, request_again
+from marketplace.payments.strange import STRANGE, mark_settled
 from marketplace.web.access import open_to, role
 from marketplace.web.sentences import sentence
 from marketplace.web.site import add_staff_area
@@ -48,8 +49,8 @@ GIVEN_BACK_FROM = ("planned", "due", "refused")
 class Trouble:
     """`kind` job | letter | payment | share; `what` names it, `why` is the machine's own word; `amount` if money.
 
-    `payment_id` where a person can have what failed of its refunds asked for again, `share_id` where a person can give
-    a share's lines back to the resident.
+    `payment_id` where a person can have what failed of its refunds asked for again, or say that they have seen to its
+    strange money; `share_id` where a person can give a share's lines back to the resident.
     """
 
     kind: str
@@ -80,11 +81,11 @@ def troubles(session: Session, now: datetime, sources: Sequence[Source] = ()) ->
             payment.trouble or "",
             payment.paid_at,
             payment.amount,
-            payment.id if payment.trouble == "refund_failed" else None,
+            payment.id if payment.trouble in ("refund_failed", *STRANGE) else None,
         )
         for payment in session.scalars(
             select(Payment)
-            .where(Payment.trouble.is_not(None), ~_is_given_back())
+            .where(Payment.trouble.is_not(None), Payment.trouble_settled_at.is_(None), ~_is_given_back())
             .order_by(Payment.id.desc())
             .limit(MOST)
         )
@@ -144,7 +145,7 @@ def home() -> ResponseReturnValue:
     hall = the_hall()
     with hall.database.reading() as session:
         found = troubles(session, hall.clock.now(), current_app.extensions.get(SOURCES, ()))
-    return render_template("marketplace/attention.html", troubles=found)
+    return render_template("marketplace/attention.html", troubles=found, may_settle=role("treasurer")())
 
 
 @blueprint.post("/a-regarder/paiements/<int:payment_id>/rembourser")
@@ -163,6 +164,19 @@ def refund_again(payment_id: int) -> ResponseReturnValue:
         flash(sentence(refused.code))
     else:
         flash(sentence("refund_asked_again" if asked else "refund_under_way"))
+    return redirect(url_for("attention.home"), 303)
+
+
+@blueprint.post("/a-regarder/paiements/<int:payment_id>/regle")
+@open_to(role("treasurer"), rate="30 per minute")
+def settle(payment_id: int) -> ResponseReturnValue:
+    """Strange money has been given back on the provider's own pages: the treasurer says so, once."""
+    hall = the_hall()
+    with hall.database.transaction() as session:
+        if session.get(Payment, payment_id) is None:
+            raise NotFound()
+        is_noted = mark_settled(session, payment_id=payment_id, actor=f"person:{current_user.id}", now=hall.clock.now())
+    flash(sentence("trouble_settled" if is_noted else "not_possible_now"))
     return redirect(url_for("attention.home"), 303)
 
 

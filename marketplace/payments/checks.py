@@ -29,6 +29,12 @@ RULES = (
         "AND NOT EXISTS (SELECT 1 FROM ledger_posting l WHERE l.key = 'paid:' || p.id)",
     ),
     (
+        "I07 a paid payment whose money is in the ledger and should not be, or should be and is not",
+        "SELECT p.id FROM payment p JOIN ledger_posting l ON l.key = 'paid:' || p.id WHERE p.state = 'paid' "
+        "AND (coalesce(p.trouble, '') = 'money_elsewhere') "
+        "= EXISTS (SELECT 1 FROM ledger_entry e WHERE e.posting_id = l.id)",
+    ),
+    (
         "I09 shares that do not sum to their payment",
         "SELECT p.id, p.amount, sum(s.amount) FROM payment p LEFT JOIN payment_share s ON s.payment_id = p.id "
         "GROUP BY p.id HAVING sum(s.amount) IS DISTINCT FROM p.amount",
@@ -47,7 +53,7 @@ RULES = (
     (
         "I09 an upfront payment whose split the ledger does not know",
         "SELECT p.id FROM payment p WHERE p.state = 'paid' AND p.routing = 'upfront' "
-        "AND p.trouble IS DISTINCT FROM 'amount_differs' "
+        "AND coalesce(p.trouble, '') NOT IN ('amount_differs', 'money_elsewhere') "
         "AND EXISTS (SELECT 1 FROM payment_share s WHERE s.payment_id = p.id AND s.kind = 'goods') "
         "AND NOT EXISTS (SELECT 1 FROM ledger_posting l WHERE l.key = 'ahead:' || p.id)",
     ),

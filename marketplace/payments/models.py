@@ -117,6 +117,11 @@ class Payment(Base):
             name="state_known",
         ),
         CheckConstraint("routing IN ('delayed', 'upfront')", name="routing_known"),
+        CheckConstraint(
+            "(trouble_settled_at IS NULL) = (trouble_settled_by IS NULL)"
+            " AND (trouble_settled_at IS NULL OR trouble IS NOT NULL)",
+            name="trouble_settled_whole",
+        ),
         UniqueConstraint("provider_env", "provider_id"),
         UniqueConstraint("reference", "attempt"),
         Index(
@@ -164,6 +169,9 @@ class Payment(Base):
     polls_qty: Mapped[int] = mapped_column(server_default=text("0"))
     #: Why a person must look: amount differs, paid twice… None when the machine may decide.
     trouble: Mapped[str | None]
+    #: When somebody said that they had seen to it (`strange`), and who.
+    trouble_settled_at: Mapped[datetime | None]
+    trouble_settled_by: Mapped[str | None]
 
     shares: Mapped[list[Share]] = relationship(back_populates="payment", order_by="Share.id", lazy="raise")
 

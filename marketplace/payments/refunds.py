@@ -35,6 +35,7 @@ from marketplace.payments.models import (
 )
 from marketplace.payments.rules import REFUND_POLL, Bearing
 from marketplace.payments.shares import ON_THE_WAY, taken_of
+from marketplace.payments.strange import MONEY_ELSEWHERE
 from marketplace.payments.upfront import all_back
 
 log = logging.getLogger(__name__)
@@ -159,7 +160,8 @@ def left_to_refund(session: Session, payment_id: int) -> Money:
             Refund.payment_id == payment_id, Refund.state.not_in(("failed", "canceled"))
         )
     )
-    return payment.amount - Money(int(already or 0)) if payment.state == "paid" else ZERO
+    is_here = payment.state == "paid" and payment.trouble != MONEY_ELSEWHERE
+    return payment.amount - Money(int(already or 0)) if is_here else ZERO
 
 
 def _new_refund(session: Session, payment_id: int, amount: Money, reason: str, actor: str, now: datetime) -> Refund:

@@ -59,6 +59,7 @@ from marketplace.payments.rules import (
     least_goods,
     next_poll,
 )
+from marketplace.payments.strange import AMOUNT_DIFFERS, MONEY_ELSEWHERE
 from marketplace.payments.upfront import fix_routing, note_split, route_later, routes_for
 from marketplace.payments.ways import fitting
 
@@ -284,7 +285,8 @@ def _apply(session: Session, payment_id: int, answer: ProviderPayment, now: date
     payment.paid_at = answer.paid_at or now
     claim, asked = _claim_of(answer), _claim_asked(payment)
     # Money of another currency, and play money, lie on another balance than the one that the ledger keeps.
-    held = answer.amount if (claim.currency, claim.mode) == (asked.currency, asked.mode) else ZERO
+    is_ours = (claim.currency, claim.mode) == (asked.currency, asked.mode)
+    held = answer.amount if is_ours else ZERO
     post(
         session,
         key=f"paid:{payment.id}",
@@ -296,7 +298,7 @@ def _apply(session: Session, payment_id: int, answer: ProviderPayment, now: date
     )
     if claim != asked or not note_split(session, payment, answer.routes, now):
         # Fulfil nothing: a person must look at money that is not the money we asked for (I05).
-        payment.trouble = "amount_differs"
+        payment.trouble = AMOUNT_DIFFERS if is_ours else MONEY_ELSEWHERE
         log.error("payment %s: the provider's %s is not what we asked for", payment.id, answer.id)
     else:
         publish(session, "payment.paid", payment_id=payment.id)

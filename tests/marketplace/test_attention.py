@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+
+import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
@@ -8,10 +11,12 @@ from marketplace.attention import troubles
 from marketplace.clock import FixedClock
 from marketplace.hall import Hall
 from marketplace.mail_models import SentLetter
+from marketplace.money import Money
 from marketplace.payments import service as payments
-from marketplace.payments.models import Refund
+from marketplace.payments.models import Payment, Refund
+from marketplace.payments.refunds import RefundTooLarge, request_refund
 from tests.sandbox_server import Sandbox
-from tests.walk import NOW, Town, late_money, work
+from tests.walk import NOW, Town, late_money, place, work
 
 PASSWORD = "mot-de-passe-de-test"
 
@@ -82,3 +87,43 @@ def test_a_refund_that_failed_is_sent_again_from_the_list(
         assert [trouble.what for trouble in troubles(session, clock.now()) if trouble.kind == "payment"] == []
     assert late.code not in client.get("/a-regarder").text
     assert client.post("/a-regarder/paiements/999/rembourser", data={"csrf_token": token}).status_code == 404
+
+
+def test_strange_money_says_what_to_do_and_leaves_the_list_when_it_is_done(
+    hall: Hall, town: Town, sandbox: Sandbox, client: FlaskClient
+) -> None:
+    """Another sum than ours lies on our balance, another currency on none: people give both back at the provider's."""
+    strange = []
+    for currency, value in (("EUR", "3.00"), ("USD", "12.00")):
+        placed = place(hall.database, town, ("C1",), clock=hall.clock)
+        with hall.database.transaction() as session:
+            payment = session.get_one(Payment, placed.payment_id)
+            body = {
+                "amount": {"currency": currency, "value": value},
+                "description": "x",
+                "redirectUrl": "http://127.0.0.1:5000/",
+                "metadata": {"payment_key": payment.idempotency_key},
+            }
+            payment.provider_id = sandbox.call("POST", "payments", body).json()["id"]
+            payment.state = "open"
+        sandbox.conclude(payment.provider_id, "paid", notify=False)
+        payments.settle(hall, placed.payment_id)
+        with hall.database.reading() as session, pytest.raises(RefundTooLarge) if currency == "USD" else nullcontext():
+            request_refund(
+                session, payment_id=payment.id, amount=Money(100), reason="x", actor="test", now=hall.clock.now()
+            )
+        strange.append(placed)
+    _sign_in(hall, client, "treasurer")
+    page = client.get("/a-regarder").text
+    assert "le montant payé n’est pas celui demandé : la commande n’est pas payée." in page
+    assert "payé dans une autre monnaie, ou avec de l’argent d’essai : la commande n’est pas payée" in page
+    assert page.count("Sur le site de Mollie, rendez ce paiement au client, et appelez-le.") == 2
+    token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
+    for placed in strange:
+        for said in ("ce paiement est réglé", "Ce n’est plus possible"):
+            url = f"/a-regarder/paiements/{placed.payment_id}/regle"
+            assert client.post(url, data={"csrf_token": token}).location == "/a-regarder"
+            assert said in client.get("/a-regarder").text
+    assert "Rien n’attend" in client.get("/a-regarder").text
+    assert client.post("/a-regarder/paiements/999/regle", data={"csrf_token": token}).status_code == 404
+    assert "(dans une autre monnaie" in client.get(f"/tresorerie/commandes/{strange[1].code}").text

@@ -87,6 +87,7 @@ DOORS = {
         coordinator.plan coordinator.reopen coordinator.sheet coordinator.show coordinator.withdraw
     """,
     "role_treasurer": """
+        attention.settle
         order_money.cancel order_money.cancel_form order_money.give order_money.give_form order_money.give_gesture
         order_money.gesture_form
         treasury.home treasury.differences treasury.make_up treasury.settle
@@ -185,6 +186,7 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.price": {"price": "18,00"},
     "attention.give_back": {},
     "attention.refund_again": {},
+    "attention.settle": {},
     "merchant.do_cancel": {},
     "merchant.report_lack": {"available-1": "1"},
     "merchant.goods_back": {"basis": "goods"},
