@@ -116,7 +116,7 @@ def test_strange_money_says_what_to_do_and_leaves_the_list_when_it_is_done(
     _sign_in(hall, client, "treasurer")
     page = client.get("/a-regarder").text
     assert "le montant payé n’est pas celui demandé : la commande n’est pas payée." in page
-    assert "payé dans une autre monnaie, ou avec de l’argent d’essai : la commande n’est pas payée" in page
+    assert "payé dans une autre monnaie, ou avec de l’argent d’essai. La commande n’est pas payée" in page
     assert page.count("Sur le site de Mollie, rendez ce paiement au client, et appelez-le.") == 2
     token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
     for placed in strange:
