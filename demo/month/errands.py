@@ -126,7 +126,7 @@ def draw_errands(
         for _ in range(orders_qty)
     )
     return [
-        _errand(number, at, trouble, random.Random(f"errand {seed} {number}"))  # noqa: S311
+        _errand(number, at, trouble, random.Random(f"errand {seed} {number}"))  # noqa: S311  # a play that can be repeated
         for number, (at, trouble) in enumerate(zip(instants, fates, strict=True))
     ]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import select
 
@@ -149,8 +151,8 @@ class Residents:
         """What the resident does next."""
         trouble, draw = errand.trouble or "", errand.draw
 
-        def after(minutes: float, act: object, *args: object) -> None:
-            self._agenda.at(self._house.now + timedelta(minutes=minutes), lambda: act(*args))  # type: ignore[operator]
+        def after(minutes: float, act: Callable[..., None], *args: object) -> None:
+            self._agenda.at(self._house.now + timedelta(minutes=minutes), partial(act, *args))
 
         if trouble == "never paid":
             return

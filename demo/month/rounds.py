@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import select
 
@@ -102,9 +103,9 @@ class Rounds:
         for stop_id, kind, planned_at, courier_id, reference in stops:
             at = max(planned_at, now)
             if kind == "shop":
-                self._agenda.at(at, lambda s=stop_id, c=courier_id: self._collect(s, c))  # type: ignore[misc]
+                self._agenda.at(at, partial(self._collect, stop_id, courier_id))
             else:
-                self._agenda.at(at, lambda s=stop_id, c=courier_id, r=reference: self._ring(s, c, r))  # type: ignore[misc]
+                self._agenda.at(at, partial(self._ring, stop_id, courier_id, reference))
 
     def _collect(self, stop_id: int, courier_id: int) -> None:
         """Everything that waits at the shop is on board, but for the parcels that nobody finds."""
