@@ -48,6 +48,8 @@ class FileChange(Base):
     actor: Mapped[str]
     #: {column: [before, after], …}
     changed: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    #: Never empty where one SIREN took the place of another.
+    reason: Mapped[str] = mapped_column(server_default="")
 
 
 class CommissionRate(Base):

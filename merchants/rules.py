@@ -22,6 +22,8 @@ ALCOHOL = "alcool"
 #: sunglasses, and what may be furniture or sports goods among the things for the home.
 GUARANTEED = frozenset({"jouet", "electrique", "bijou", "lunettes-soleil", "maison"})
 
+LA_POSTE = "356000000"
+
 _SIREN = re.compile(r"(?<![A-Za-z0-9])[0-9](?:[ .\u00a0\u202f]?[0-9]){8}(?:[ .\u00a0\u202f]?[0-9]{5})?(?![0-9])")
 
 
@@ -47,13 +49,38 @@ def unit_price(kind: str, price: Money, net_amount: int | None, net_unit: str | 
     return UnitPrice(Money(cents), _NAMES[net_unit, compared_by])
 
 
-def siren_of(registration: str) -> str:
-    """The nine digits of the SIREN, or of the SIRET that begins with it, in what a register says; "" without one.
+def number_of(registration: str) -> str:
+    """The nine digits of the SIREN, or the fourteen of the SIRET, in what a register says; "" without one.
 
     An association's number (W161000000) has nine digits, too.
     """
     found = _SIREN.search(registration)
-    return "".join(c for c in found[0] if c.isdigit())[:9] if found else ""
+    return "".join(c for c in found[0] if c.isdigit()) if found else ""
+
+
+def siren_of(registration: str) -> str:
+    """The nine digits of the SIREN, alone or at the head of a SIRET; "" without one."""
+    return number_of(registration)[:9]
+
+
+def is_number_sound(number: str) -> bool:
+    """Whether the key of a SIREN or SIRET holds, its last digit (Luhn): it tells of each digit that is wrong.
+
+    A SIRET begins with a sound SIREN. La Poste has more counters than keys: the digits of their SIRETs sum to a
+    multiple of five instead (Insee, definition of the SIRET).
+    """
+    siren_holds = _luhn(number[:9])
+    if len(number) == 9:
+        return siren_holds
+    if number.startswith(LA_POSTE) and sum(map(int, number)) % 5 == 0:
+        return True
+    return len(number) == 14 and siren_holds and _luhn(number)
+
+
+def _luhn(digits: str) -> bool:
+    """Every second digit from the right counts twice; the digits of it all sum to a multiple of ten."""
+    counted = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
+    return sum(number // 10 + number % 10 for number in counted) % 10 == 0
 
 
 def vat_number_of(siren: str) -> str:

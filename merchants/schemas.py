@@ -141,3 +141,5 @@ class MerchantFile(Boundary):
     street = TextField(required=True, max_length=200)
     postcode = PostcodeField(required=True, max_length=20)
     city = TextField(required=True, max_length=100)
+    #: Asked for where the SIREN is another than before.
+    reason = TextField(load_default="", max_length=300, multiline=True)

@@ -35,6 +35,9 @@ SHOPS = (
     ("cave", "Cave du Minage", "wine"),
 )
 
+#: Their numbers, with keys that hold; the register has none so low.
+SIRENS = ("000000026", "000000034", "000000042")
+
 #: slug → (reference, name, kind, price in cents, on hand).
 SHELF = {
     "librairie": (("L1", "L’Assommoir", "livre-neuf", 1800, 5), ("L2", "Carnet bleu", "maison", 650, 9)),
@@ -64,7 +67,7 @@ def arrange_town(session: Session, *, now: datetime = NOW, env: str = "sandbox",
         merchant = Merchant(
             key=slug,
             legal_name=f"SARL {name}",
-            registration=f"SIREN 00000000{n}",
+            registration=f"SIREN {SIRENS[n]}",
             street=f"{n + 1} rue de Beaulieu",
             postcode="16000",
             city="Angoulême",

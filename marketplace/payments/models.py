@@ -91,7 +91,7 @@ class ConnectionAttempt(Base):
 
 
 class ConnectionEvent(Base):
-    """What became of a party's account, when and by whom; append-only by habit, read by those who ask later."""
+    """What became of a party's account, when and by whom; append-only, read by those who ask later."""
 
     __tablename__ = "connection_event"
     __table_args__ = (Index("ix_connection_event_party", "party", "provider_env", "id"),)

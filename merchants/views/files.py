@@ -8,12 +8,14 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from marketplace.accounts.people import names_of
 from marketplace.errors import FieldError
 from marketplace.hall import the_hall
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import open_to, role
 from marketplace.web.sentences import sentence
-from merchants.files import mend_file
+from merchants.files import changes_of, mend_file
+from merchants.rules import is_number_sound, number_of
 from merchants.schemas import MerchantFile
 from merchants.sellers import get_seller_by_id
 
@@ -37,6 +39,7 @@ def mend(merchant_id: int) -> ResponseReturnValue:
                 session,
                 merchant_id=merchant_id,
                 wanted=wanted,
+                reason=wanted["reason"],
                 actor=f"person:{current_user.id}",
                 now=hall.clock.now(),
             )
@@ -51,9 +54,13 @@ def mend(merchant_id: int) -> ResponseReturnValue:
 def _page(merchant_id: int, codes: Mapping[str, Sequence[str]], details: Mapping[str, object]) -> ResponseReturnValue:
     with the_hall().database.reading() as session:
         seller = get_seller_by_id(session, merchant_id)
+        changes = changes_of(session, merchant_id)
+        names = names_of(session, {change.actor for change in changes})
     page = render_template(
         "merchants/files/show.html",
         seller=seller,
+        is_sound=not seller.siren or is_number_sound(number_of(seller.registration)),
+        changes=[(change, names.get(change.actor, "")) for change in changes],
         codes=codes,
         details=details,
         typed=request.form

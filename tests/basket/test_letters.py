@@ -83,7 +83,7 @@ def test_one_letter_confirms_the_whole_order(hall: Hall, paid: Paid, mail_server
         "mardi 24 novembre, entre 16 h et 18 h, 12 rue de Montmoreau, Angoulême",
         f"http://127.0.0.1:5000/commande/{placed.code}/{placed.token}",
         "SARL Fromagerie des Halles, professionnel",
-        "SIREN 000000001",
+        "SIREN 000000034",
         "Renoncer au contrat ici",
         "http://127.0.0.1:5000/",
         "05 36 49 00 00",

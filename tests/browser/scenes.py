@@ -749,7 +749,7 @@ def _commission_runs(crawl: Crawl, treasurer: Visitor) -> None:
     page = f"/tresorerie/commerces/{seller_id}"
     crawl.visit(treasurer, page, "merchant's file")
     crawl.refused(treasurer, page, {}, "merchant's file: empty")
-    names = ("registration", "street", "postcode", "city")
+    names = ("registration", "street", "postcode", "city", "reason")
     crawl.refused(treasurer, page, dict.fromkeys(names, HOSTILE), "merchant's file: hostile")
     crawl.refused(treasurer, page, dict.fromkeys(names, LONG * 9), "merchant's file: too long")
     crawl.send(treasurer, f"/tresorerie/commissions/2020-01/{stuck_id}/reprendre", {}, "commission: one again")

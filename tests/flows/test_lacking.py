@@ -62,6 +62,8 @@ def test_an_order_that_does_not_bear_its_fee_is_refused_before_anything_is_held(
     hall: Hall, town: Town, sandbox: Sandbox
 ) -> None:
     with hall.database.transaction() as session:
+        # As if it had been agreed so: rates are never changed, later ones come beside them.
+        session.execute(text("SET LOCAL session_replication_role = replica"))
         session.execute(text("UPDATE commission_rate SET permille = 75"))
     with pytest.raises(PlanTooSmall) as refused:
         place(hall.database, town, ("F2",), clock=hall.clock, delivered=False)

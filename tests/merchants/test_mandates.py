@@ -80,7 +80,7 @@ def test_a_merchant_reads_signs_and_finds_what_was_signed(owner: FlaskClient, ha
     with hall.database.reading() as session:
         kept = session.scalars(select(InvoicingMandate)).one()
     assert (kept.seller, kept.ordinal, kept.signed_on, kept.signed_by) == (CAVE, 1, date(2026, 11, 24), "Rose Breuil")
-    assert "sous le numéro FR18000000002" in kept.terms
+    assert "sous le numéro FR41000000042" in kept.terms
     assert kept.terms.endswith("Signé en ligne par Rose Breuil (compte owner@example.org), le 24 novembre 2026.")
     with running_mail_server() as post:
         work(replace(hall, mailer=Mailer(host="127.0.0.1", port=post.port, sender=hall.settings.mail_from)))
@@ -91,7 +91,7 @@ def test_a_merchant_reads_signs_and_finds_what_was_signed(owner: FlaskClient, ha
             (copy,) = post.to(address)
             for body in (text_of(copy), html_of(copy)):
                 assert whose in body and "Signé en ligne par Rose Breuil" in body
-                assert "sous le numéro FR18000000002" in " ".join(body.split())
+                assert "sous le numéro FR41000000042" in " ".join(body.split())
     assert (_seller(hall).legal_form, _seller(hall).is_vat_exempt) == ("SARL", False)
     said = _words(owner.get(f"/boutique/factures/mandat/{_seller(hall).id}").text)
     assert "signé le 24 novembre 2026 par Rose Breuil." in said

@@ -107,7 +107,7 @@ def test_each_seller_gets_its_own_paper_when_the_goods_are_handed_over(
     assert [(line.text, line.qty, str(line.unit_price), line.vat_bp) for line in invoice.lines] == [
         ("Tomme fermière", 1, "9.96", 550)
     ]
-    assert invoice.seller.vat_number == "FR15000000001"
+    assert invoice.seller.vat_number == "FR17000000034"
     fee = next(paper for paper in papers if paper.number == "F2026-00001")
     assert [(total.vat_bp, str(total.base), str(total.vat)) for total in fee.vat_totals] == [(2000, "3.75", "0.75")]
 

@@ -17,7 +17,7 @@ def pottery(empty_database: Database) -> int:
         merchant = Merchant(
             key="claire",
             legal_name="Claire Aubertin EI",
-            registration="000 107 919",
+            registration="000 001 073",
             street="14 rue de Beaulieu",
             postcode="16000",
             city="Angoulême",
