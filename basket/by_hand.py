@@ -97,12 +97,7 @@ def give_by_hand(
     left = order.delivery_fee - delivery_given_back(session, order.id)
     if wish.delivery > left:
         raise FieldError("delivery", "more_than_left", left=left)
-    returned = _returned(session, part, wish.lines) if part is not None else []
-    if part is not None and wish.reason == "withdrawal":
-        waiting = waiting_pieces(session, part.id)
-        for one in returned:
-            if one.line_id in waiting:  # its own settling would give back as many pieces once more
-                raise FieldError(f"qty-{one.line_id}", "renounced_already")
+    returned = _returned(session, part, wish) if part is not None else []
     if not (returned or wish.delivery or wish.gesture):
         raise FieldError("gesture", "nothing_chosen")
     try:
@@ -123,16 +118,21 @@ def give_by_hand(
         raise FieldError("gesture" if wish.gesture else "liable", f"{refused.code}_by_hand") from refused
 
 
-def _returned(session: Session, part: SubOrder, lines: Mapping[int, Wished]) -> list[Returned]:
+def _returned(session: Session, part: SubOrder, wish: Wish) -> list[Returned]:
     undone = refunded_lines(session, part.id)
+    waiting = waiting_pieces(session, part.id)
     returned = []
     for line in lines_of(session, part.id):
-        wished, before = lines.get(line.id), undone.get(line.id, NOTHING)
+        wished, before = wish.lines.get(line.id), undone.get(line.id, NOTHING)
         if wished is None or not (wished.qty or wished.amount):
             continue
         left_qty, left = line.qty - before.qty, line.total - before.amount
         if wished.qty > left_qty:
             raise FieldError(f"qty-{line.id}", "more_pieces_than_left", left=left_qty)
+        renounced_qty = waiting.get(line.id, 0)
+        if renounced_qty and (wish.reason == "withdrawal" or wished.qty > left_qty - renounced_qty):
+            # Its own settling would give back as many pieces once more.
+            raise FieldError(f"qty-{line.id}", "renounced_already")
         if (wished.amount or ZERO) > left:
             raise FieldError(f"amount-{line.id}", "more_than_left", left=left)
         # Of a piece that was lighter than promised, a part went back before.

@@ -393,7 +393,9 @@ class Withdrawal(Base):
     __tablename__ = "withdrawal"
     __table_args__ = (
         CheckConstraint("state IN ('waiting', 'settled')", name="state_known"),
-        CheckConstraint("basis IN ('not_handed_over', 'goods', 'sent', 'unanswered')", name="basis_known"),
+        CheckConstraint(
+            "basis IN ('not_handed_over', 'goods', 'sent', 'unanswered', 'otherwise', 'bank')", name="basis_known"
+        ),
         CheckConstraint("(state = 'settled') = (settled_at IS NOT NULL AND basis IS NOT NULL)", name="settled_once"),
         Index("ix_withdrawal_waiting", "declared_at", postgresql_where=text("state = 'waiting'")),
     )
@@ -416,14 +418,17 @@ class Withdrawal(Base):
     told_at: Mapped[datetime | None]
     #: When the shop last said that nothing has come back: so long it may keep the money (W8).
     held_at: Mapped[datetime | None]
-    #: What the resident wrote of how the goods went back, and when.
+    #: When a person told the resident, who reads no letters, what the shop says.
+    resident_told_at: Mapped[datetime | None]
+    #: What the resident said of how the goods went back, and when.
     proof: Mapped[str] = mapped_column(server_default="")
     proof_at: Mapped[datetime | None]
-    #: Why it was settled: never handed over, the goods are back, they were sent, or the shop did not say anything.
+    #: Why it was settled: never handed over, the goods are back, they were sent, or the shop did not say anything;
+    #: without money of its own where that went back for another reason, or through the payer's bank.
     basis: Mapped[Key | None]
     settled_at: Mapped[datetime | None]
     settled_by: Mapped[str | None]
-    #: None while it waits, and where everything had gone back for another reason meanwhile.
+    #: None while it waits, and where the money went back otherwise.
     order_refund_id: Mapped[int | None] = mapped_column(ForeignKey("order_refund.id"), unique=True)
 
     lines: Mapped[list[WithdrawalLine]] = relationship(order_by="WithdrawalLine.order_line_id", lazy="raise")

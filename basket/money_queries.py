@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from basket import by_hand, cancelling
 from basket.models import Order, OrderEvent, OrderLine, OrderRefund, RefundedLine, SubOrder
 from basket.refund_queries import NOTHING, delivery_given_back, refunded_lines
+from basket.withdrawing import waiting_pieces
 from marketplace.accounts.models import User
 from marketplace.errors import NotFound
 from marketplace.money import Money
@@ -93,6 +94,8 @@ class LineMoney:
     total: Money
     left_qty: int
     left: Money
+    #: Within `left_qty`: its money goes back with the withdrawal that waits.
+    renounced_qty: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +238,7 @@ def names_of(session: Session, actors: Iterable[str]) -> dict[str, str]:
 def _parts(session: Session, parts: Iterable[SubOrder]) -> tuple[PartMoney, ...]:
     by_id = {part.id: part for part in parts}
     undone = refunded_lines(session, *by_id)
+    renounced = waiting_pieces(session, *by_id)
     lines: dict[int, list[LineMoney]] = {}
     for line in session.scalars(
         select(OrderLine).where(OrderLine.sub_order_id.in_(by_id)).order_by(OrderLine.sub_order_id, OrderLine.position)
@@ -249,6 +253,7 @@ def _parts(session: Session, parts: Iterable[SubOrder]) -> tuple[PartMoney, ...]
                 line.total,
                 line.qty - before.qty,
                 line.total - before.amount,
+                renounced.get(line.id, 0),
             )
         )
     return tuple(

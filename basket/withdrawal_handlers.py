@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from basket import withdrawal_letters as letters
-from basket import withdrawing
+from basket import withdrawal_waiting
 from basket.withdrawal_queries import WithdrawalRow, get_withdrawal
 from marketplace.hall import Hall
 from marketplace.jobs import periodic, publish, subscribe, without_job
@@ -44,8 +44,8 @@ def watch_the_days(hall: Hall) -> None:
     """Shops that have not said anything are told; where they have still not, the money goes back on its day (W10)."""
     now = hall.clock.now()
     with hall.database.transaction() as session:
-        withdrawing.tell_shops(session, now)
-        due = withdrawing.unanswered(session, now)
+        withdrawal_waiting.tell_shops(session, now)
+        due = withdrawal_waiting.unanswered(session, now)
         for withdrawal_id in without_job(session, "withdrawal.due", "withdrawal_id", due):
             publish(session, "withdrawal.due", withdrawal_id=withdrawal_id)
 
@@ -53,20 +53,20 @@ def watch_the_days(hall: Hall) -> None:
 @subscribe("withdrawal.due")
 def give_back(hall: Hall, withdrawal_id: int) -> None:
     with hall.database.transaction() as session:
-        withdrawing.settle_unanswered(session, withdrawal_id=withdrawal_id, now=hall.clock.now())
+        withdrawal_waiting.settle_unanswered(session, withdrawal_id=withdrawal_id, now=hall.clock.now())
 
 
 @subscribe("withdrawal.silent")
 def warn_the_shop(hall: Hall, withdrawal_id: int) -> None:
     row = _read(hall, withdrawal_id)
-    if row.state == "waiting":
+    if row.state == "waiting" and not row.is_held:
         send_once(hall, letters.to_shop(row, "silent", site_url=hall.settings.site_url))
 
 
 @subscribe("withdrawal.sent_back")
 def tell_the_shop_of_the_proof(hall: Hall, withdrawal_id: int) -> None:
     row = _read(hall, withdrawal_id)
-    if row.state == "waiting":
+    if row.state == "waiting" and not row.is_held:
         send_once(hall, letters.to_shop(row, "sent_back", site_url=hall.settings.site_url))
 
 
@@ -79,5 +79,12 @@ def tell_the_shop_of_its_silence(hall: Hall, withdrawal_id: int) -> None:
 def tell_who_renounced(hall: Hall, withdrawal_id: int) -> None:
     """The shop has nothing: whoever has sent it back says so, and how."""
     row = _read(hall, withdrawal_id)
-    if row.email and row.state == "waiting":
+    if row.email and row.is_held:
         send_once(hall, letters.held(row, site_url=hall.settings.site_url))
+
+
+@subscribe("order.refunded")
+def end_what_went_back_otherwise(hall: Hall, order_refund_id: int) -> None:
+    """Nobody is told of money that has gone back already."""
+    with hall.database.transaction() as session:
+        withdrawal_waiting.end_emptied(session, order_refund_id=order_refund_id, now=hall.clock.now())

@@ -33,10 +33,11 @@ def notice(row: WithdrawalRow, *, to: str, for_shop: bool, site_url: str) -> Let
 
 def to_shop(row: WithdrawalRow, what: str, *, site_url: str) -> Letter:
     """What the clock does: `silent`, the money leaves unless the shop says something; `sent_back`, the resident says
-    how the goods went back; `unanswered`, the money has left."""
+    how the goods went back; `unanswered`, the money has left. One for each time that it was so."""
+    said_at = {"silent": row.told_at, "sent_back": row.proof_at, "unanswered": row.settled_at}[what]
     return compose(
         "basket/mail/withdrawal_clock",
-        key=f"withdrawal_{what}:{row.code}:{row.id}:{row.last_word_at:%Y%m%d%H%M}",
+        key=f"withdrawal_{what}:{row.code}:{row.id}:{said_at:%Y%m%d%H%M%S%f}",
         to=row.shop_email,
         language="fr",
         site_url=site_url,
@@ -49,7 +50,7 @@ def held(row: WithdrawalRow, *, site_url: str) -> Letter:
     """The shop says that nothing has come back: the resident learns why their money waits, and what to do."""
     return compose(
         "basket/mail/withdrawal_held",
-        key=f"withdrawal_held:{row.code}:{row.id}:{row.last_word_at:%Y%m%d%H%M}",
+        key=f"withdrawal_held:{row.code}:{row.id}:{row.held_at:%Y%m%d%H%M%S%f}",
         to=row.email,
         language=row.language,
         site_url=site_url,

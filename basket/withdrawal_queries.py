@@ -18,6 +18,7 @@ from marketplace.clock import local_day
 from marketplace.errors import NotFound
 from marketplace.ids import is_token
 from marketplace.money import ZERO, Money
+from marketplace.payments.models import Chargeback
 from merchants.kinds import get_kind
 from merchants.models import Merchant, Shop
 
@@ -58,7 +59,7 @@ class WithdrawnLine:
 class WithdrawalRow:
     """A declaration as it was made, and what became of it. `amount` is the price of the pieces; `given_back` what has
     gone back for it, delivery included. `goes_back_on`: when the money leaves by the clock; None while the shop was
-    not told of it, or holds it (`is_held`) until the goods are back."""
+    not told of it, or holds it (`is_held`) until the goods are back, or the payer's bank has it (`is_disputed`)."""
 
     id: int
     code: str
@@ -79,6 +80,8 @@ class WithdrawalRow:
     told_at: datetime | None
     held_at: datetime | None
     is_held: bool
+    is_disputed: bool
+    resident_told_at: datetime | None
     proof: str
     proof_at: datetime | None
     goes_back_on: date | None
@@ -95,14 +98,16 @@ class WithdrawalRow:
         return Money.total([line.amount for line in self.lines])
 
     @property
-    def last_word_at(self) -> datetime:
-        """When the shop, the resident or the clock last said something."""
-        return max(at for at in (self.declared_at, self.told_at, self.held_at, self.proof_at) if at is not None)
-
-    @property
     def may_say_it_went_back(self) -> bool:
         """Whether the resident has not said yet how it went back, or the shop has said since that nothing came."""
         return self.state == "waiting" and (self.proof_at is None or self.is_held)
+
+    @property
+    def is_to_be_told(self) -> bool:
+        """Whether a person has to tell the resident, who reads no letters, that the shop waits for the goods."""
+        if self.email or not self.is_held or self.held_at is None:
+            return False
+        return self.resident_told_at is None or self.resident_told_at < self.held_at
 
 
 def contracts_of(session: Session, order_id: int, now: datetime) -> dict[int, Contract]:
@@ -180,24 +185,30 @@ def returns_to(session: Session, shop_ids: frozenset[int]) -> tuple[WithdrawalRo
 
 
 def late_withdrawals(session: Session, now: datetime) -> Sequence[Trouble]:
-    """Those whose money must go back within days: a person looks (W8, W10)."""
+    """Those whose money must go back within days, and whose resident has to be called: a person looks (W8, W10)."""
     rows = _rows(
         session,
         _select()
-        .where(Withdrawal.state == "waiting", Withdrawal.declared_at < now - WAITS)
+        .where(
+            Withdrawal.state == "waiting",
+            (Withdrawal.declared_at < now - WAITS) | (Withdrawal.email == "") & Withdrawal.held_at.is_not(None),
+        )
         .order_by(Withdrawal.declared_at)
         .limit(MOST),
     )
     return [
-        Trouble(
-            "withdrawal",
-            f"{row.code} {row.shop_name}",
-            "withdrawal_held" if row.is_held else "withdrawal_waits",
-            row.declared_at,
-            row.amount,
-        )
+        Trouble("withdrawal", f"{row.code} {row.shop_name}", why, row.declared_at, row.amount)
         for row in rows
+        if (why := _why_late(row, is_late=row.declared_at < now - WAITS)) is not None
     ]
+
+
+def _why_late(row: WithdrawalRow, *, is_late: bool) -> str | None:
+    if row.is_to_be_told:
+        return "withdrawal_call"
+    if not is_late:
+        return None
+    return "withdrawal_disputed" if row.is_disputed else "withdrawal_held" if row.is_held else "withdrawal_waits"
 
 
 def _select() -> Select[Withdrawal, SubOrder, Order, Shop, str]:
@@ -212,6 +223,14 @@ def _select() -> Select[Withdrawal, SubOrder, Order, Shop, str]:
 
 def _rows(session: Session, query: Select[Withdrawal, SubOrder, Order, Shop, str]) -> tuple[WithdrawalRow, ...]:
     found = session.execute(query).all()
+    disputed = set(
+        session.scalars(
+            select(Chargeback.payment_id).where(
+                Chargeback.payment_id.in_({order.payment_id for _, _, order, *_ in found}),
+                Chargeback.reversed_at.is_(None),
+            )
+        )
+    )
     lines: dict[int, list[WithdrawnLine]] = {}
     for withdrawn, line in session.execute(
         select(WithdrawalLine, OrderLine)
@@ -250,9 +269,13 @@ def _rows(session: Session, query: Select[Withdrawal, SubOrder, Order, Shop, str
             told_at=withdrawal.told_at,
             held_at=withdrawal.held_at,
             is_held=withdrawal.state == "waiting" and is_held(withdrawal.held_at, withdrawal.proof_at),
+            is_disputed=withdrawal.state == "waiting" and order.payment_id in disputed,
+            resident_told_at=withdrawal.resident_told_at,
             proof=withdrawal.proof,
             proof_at=withdrawal.proof_at,
-            goes_back_on=goes_back_on(
+            goes_back_on=None
+            if order.payment_id in disputed
+            else goes_back_on(
                 local_day(withdrawal.declared_at),
                 told_at=withdrawal.told_at,
                 held_at=withdrawal.held_at,

@@ -15,26 +15,19 @@ from basket.giving_back import Returned, give_back, lines_of
 from basket.models import Order, OrderEvent, OrderLine, SubOrder, Withdrawal, WithdrawalLine
 from basket.moves import lock_order, parts_of
 from basket.refund_queries import NOTHING, Undone, refunded_lines
-from basket.withdrawal_rules import (
-    NEXT,
-    goes_back_on,
-    is_held,
-    is_in_time,
-    may_be_withdrawn,
-    refund_due_on,
-    tell_shop_on,
-)
+from basket.withdrawal_rules import NEXT, is_in_time, may_be_withdrawn, refund_due_on
 from marketplace.clock import local_day
 from marketplace.errors import FieldError, MarketplaceError, NotFound
 from marketplace.ids import is_token
 from marketplace.jobs import publish
 from marketplace.money import ZERO
+from marketplace.payments.chargebacks import is_disputed
 
-#: In the books, the resident acts through the order's own link, and the clock where nobody has said anything.
+#: In the books, the resident acts through the order's own link.
 RESIDENT = "resident"
-CLOCK = "clock"
-#: Letters that leave in one transaction; the next hour tells the other shops.
-AT_ONCE = 200
+#: Why a withdrawal is settled without money of its own: it went back for another reason, or through the payer's bank.
+OTHERWISE = "otherwise"
+BY_BANK = "bank"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +49,17 @@ class TooLateToWithdraw(MarketplaceError):
     code = "too_late_to_withdraw"
 
 
+class BankHasIt(MarketplaceError):
+    """The payer's bank has taken the payment back: the same money must not go back twice."""
+
+    code = "bank_has_it"
+
+
+def bank_has_it(session: Session, order: Order) -> bool:
+    """Whether the payer's bank has taken the order's payment back, for now or for good."""
+    return order.payment_id is not None and is_disputed(session, order.payment_id)
+
+
 def received_at(session: Session, sub_order_id: int) -> datetime | None:
     """When the resident got the last of a part; None while they have not."""
     return session.scalar(
@@ -63,12 +67,12 @@ def received_at(session: Session, sub_order_id: int) -> datetime | None:
     )
 
 
-def waiting_pieces(session: Session, sub_order_id: int) -> dict[int, int]:
-    """Line → pieces of a part that were renounced, and whose money has not gone back yet."""
+def waiting_pieces(session: Session, *sub_order_ids: int) -> dict[int, int]:
+    """Line → pieces of these parts that were renounced, and whose money has not gone back yet."""
     rows = session.execute(
         select(WithdrawalLine.order_line_id, func.sum(WithdrawalLine.qty))
         .join(Withdrawal, WithdrawalLine.withdrawal_id == Withdrawal.id)
-        .where(Withdrawal.sub_order_id == sub_order_id, Withdrawal.state == "waiting")
+        .where(Withdrawal.sub_order_id.in_(sub_order_ids), Withdrawal.state == "waiting")
         .group_by(WithdrawalLine.order_line_id)
     )
     return {line_id: int(qty) for line_id, qty in rows}
@@ -158,7 +162,7 @@ def _declare(session: Session, order: Order, said: Declaration, now: datetime) -
     session.flush()
     if part.state in IN_SHOP:
         actor = said.taken_by or RESIDENT
-        _settle(session, order, part, withdrawal, basis="not_handed_over", actor=actor, now=now)
+        settle_held(session, order, part, withdrawal, basis="not_handed_over", actor=actor, now=now)
     publish(session, "withdrawal.declared", withdrawal_id=withdrawal.id)
     return withdrawal
 
@@ -168,97 +172,20 @@ def settle(
 ) -> bool:
     """The goods are back in the shop, or there is the proof that they were sent: the money goes back to the resident.
 
-    `shop_ids` are the shops whose people say so, None for the association. Whether this call did it; the same once more
-    changes nothing. NotFound for another shop's.
+    `shop_ids` are the shops whose people say so, None for the association. Whether money leaves by this call: the same
+    once more changes nothing, and what has gone back otherwise goes once. NotFound for another shop's; BankHasIt while
+    the payer's bank has the money.
     """
-    order, part, withdrawal = _hold(session, withdrawal_id, shop_ids)
+    order, part, withdrawal = hold(session, withdrawal_id, shop_ids)
     if (withdrawal.state, "settle") not in NEXT:
         return False
-    _settle(session, order, part, withdrawal, basis=basis, actor=actor, now=now)
-    return True
+    if bank_has_it(session, order):
+        raise BankHasIt()
+    settle_held(session, order, part, withdrawal, basis=basis, actor=actor, now=now)
+    return withdrawal.order_refund_id is not None
 
 
-def settle_unanswered(session: Session, *, withdrawal_id: int, now: datetime) -> bool:
-    """The shop was told and has not said anything: the money goes back on its day (W10). Whether this call did it."""
-    order, part, withdrawal = _hold(session, withdrawal_id, None)
-    due_on = goes_back_on(
-        local_day(withdrawal.declared_at),
-        told_at=withdrawal.told_at,
-        held_at=withdrawal.held_at,
-        proof_at=withdrawal.proof_at,
-    )
-    if (withdrawal.state, "settle") not in NEXT or due_on is None or local_day(now) < due_on:
-        return False
-    _settle(session, order, part, withdrawal, basis="unanswered", actor=CLOCK, now=now)
-    publish(session, "withdrawal.unanswered", withdrawal_id=withdrawal.id)
-    return True
-
-
-def keep_waiting(session: Session, *, withdrawal_id: int, shop_ids: frozenset[int], now: datetime) -> bool:
-    """The shop says that nothing has come back: it keeps the money until something does (W8), and the resident is told.
-
-    Whether this call did it; NotFound for another shop's.
-    """
-    _, _, withdrawal = _hold(session, withdrawal_id, shop_ids)
-    if withdrawal.state != "waiting" or is_held(withdrawal.held_at, withdrawal.proof_at):
-        return False
-    withdrawal.held_at = now
-    publish(session, "withdrawal.held", withdrawal_id=withdrawal.id)
-    return True
-
-
-def say_it_went_back(session: Session, *, code: str, token: str, withdrawal_id: int, proof: str, now: datetime) -> bool:
-    """The resident says how the goods went back: the shop is told, and has so long to answer before the money leaves.
-
-    Whether this call did it: only once for each time that the shop says that nothing came. NotFound for a wrong link.
-    """
-    if not (is_token(code) and is_token(token)):
-        raise NotFound()
-    order, _, withdrawal = _hold(session, withdrawal_id, None)
-    if order.code != code or not secrets.compare_digest(order.token, token):
-        raise NotFound()
-    is_new = withdrawal.proof_at is None or is_held(withdrawal.held_at, withdrawal.proof_at)
-    if withdrawal.state != "waiting" or not is_new:
-        return False
-    withdrawal.proof, withdrawal.proof_at, withdrawal.told_at = proof, now, now
-    publish(session, "withdrawal.sent_back", withdrawal_id=withdrawal.id)
-    return True
-
-
-def tell_shops(session: Session, now: datetime) -> None:
-    """Shops that have not said anything of a withdrawal are told that its money leaves by the clock (W10)."""
-    silent = session.scalars(
-        select(Withdrawal)
-        .where(Withdrawal.state == "waiting", Withdrawal.told_at.is_(None), Withdrawal.held_at.is_(None))
-        .order_by(Withdrawal.id)
-        .limit(AT_ONCE)
-        .with_for_update(skip_locked=True)
-    )
-    for withdrawal in silent:
-        if local_day(now) >= tell_shop_on(local_day(withdrawal.declared_at)):
-            withdrawal.told_at = now
-            publish(session, "withdrawal.silent", withdrawal_id=withdrawal.id)
-
-
-def unanswered(session: Session, now: datetime) -> list[int]:
-    """Withdrawals whose money leaves today by the clock, or should have left before."""
-    told = session.scalars(
-        select(Withdrawal).where(Withdrawal.state == "waiting", Withdrawal.told_at.is_not(None)).order_by(Withdrawal.id)
-    )
-    return [
-        one.id
-        for one in told
-        if (
-            due_on := goes_back_on(
-                local_day(one.declared_at), told_at=one.told_at, held_at=one.held_at, proof_at=one.proof_at
-            )
-        )
-        is not None
-        and due_on <= local_day(now)
-    ]
-
-
-def _hold(session: Session, withdrawal_id: int, shop_ids: frozenset[int] | None) -> tuple[Order, SubOrder, Withdrawal]:
+def hold(session: Session, withdrawal_id: int, shop_ids: frozenset[int] | None) -> tuple[Order, SubOrder, Withdrawal]:
     """The order, the part and the withdrawal, held in that order; NotFound for none, and for another shop's."""
     query = (
         select(SubOrder.order_id)
@@ -276,10 +203,13 @@ def _hold(session: Session, withdrawal_id: int, shop_ids: frozenset[int] | None)
     return order, next(part for part in parts if part.id == withdrawal.sub_order_id), withdrawal
 
 
-def _settle(
+def settle_held(
     session: Session, order: Order, part: SubOrder, withdrawal: Withdrawal, *, basis: str, actor: str, now: datetime
 ) -> None:
-    """What was declared goes back, as far as nothing has undone it meanwhile; the delivery's share with the whole."""
+    """What was declared goes back, as far as nothing has undone it meanwhile; the delivery's share with the whole.
+
+    The caller holds all three, and the withdrawal waits.
+    """
     undone = refunded_lines(session, part.id)
     lines = lines_of(session, part.id)
     rows = session.execute(
@@ -292,6 +222,7 @@ def _settle(
         if (returned := _of_line(line, wanted.get(line.id, 0), undone.get(line.id, NOTHING))).qty
     ]
     qty_back = {one.line_id: one.qty for one in returned}
+    basis = basis if returned else OTHERWISE
     is_whole = all(undone.get(line.id, NOTHING).qty + qty_back.get(line.id, 0) == line.qty for line in lines)
     withdrawal.state = NEXT[withdrawal.state, "settle"]
     withdrawal.basis, withdrawal.settled_at, withdrawal.settled_by = basis, now, actor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from basket import withdrawal_queries, withdrawing
+from basket import withdrawal_queries, withdrawal_waiting, withdrawing
 from basket.withdrawal_schemas import GoodsBack
 from marketplace.clock import local_day
 from marketplace.hall import the_hall
@@ -31,15 +31,18 @@ def goods_back(withdrawal_id: int) -> ResponseReturnValue:
         form = load_form(GoodsBack(), request.form)
     except FormErrors:
         return _page({f"retour-{withdrawal_id}": ["goods_or_proof"]}), 422
-    with hall.database.transaction() as session:
-        is_new = withdrawing.settle(
-            session,
-            withdrawal_id=withdrawal_id,
-            shop_ids=my_shop_ids(),
-            basis=form["basis"],
-            actor=actor(),
-            now=hall.clock.now(),
-        )
+    try:
+        with hall.database.transaction() as session:
+            is_new = withdrawing.settle(
+                session,
+                withdrawal_id=withdrawal_id,
+                shop_ids=my_shop_ids(),
+                basis=form["basis"],
+                actor=actor(),
+                now=hall.clock.now(),
+            )
+    except withdrawing.BankHasIt as refused:
+        return _page({f"retour-{withdrawal_id}": [refused.code]}), 409
     flash(sentence("withdrawal_settled" if is_new else "withdrawal_was_settled"))
     return redirect(url_for("merchant.returns"), 303)
 
@@ -50,7 +53,7 @@ def nothing_back(withdrawal_id: int) -> ResponseReturnValue:
     """Nothing has come back yet: the money waits, as the law allows, and the resident is told."""
     hall = the_hall()
     with hall.database.transaction() as session:
-        is_new = withdrawing.keep_waiting(
+        is_new = withdrawal_waiting.keep_waiting(
             session, withdrawal_id=withdrawal_id, shop_ids=my_shop_ids(), now=hall.clock.now()
         )
     flash(sentence("withdrawal_is_held" if is_new else "withdrawal_was_held"))

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from basket import queries, withdrawal_handlers, withdrawal_queries, withdrawing
+from basket import queries, withdrawal_handlers, withdrawal_queries, withdrawal_waiting, withdrawing
 from basket.views import returns, withdrawals_by_telephone
 from basket.views.renouncing import Asked, declare_in_two_steps, form_page, part_of
 from basket.withdrawal_schemas import WentBack
@@ -74,7 +74,7 @@ def went_back(code: str, token: str, withdrawal_id: int) -> ResponseReturnValue:
         said = refused.errors.get("proof", ["form_too_old"])
         return _receipt_page(code, token, withdrawal_id, {"proof": said})
     with hall.database.transaction() as session:
-        withdrawing.say_it_went_back(
+        withdrawal_waiting.say_it_went_back(
             session,
             code=code,
             token=token,

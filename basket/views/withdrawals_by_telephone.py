@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy.orm import Session
 
-from basket import queries, withdrawal_queries, withdrawing
+from basket import queries, withdrawal_queries, withdrawal_waiting, withdrawing
 from basket.views.renouncing import Asked, declare_in_two_steps, form_page, part_of
-from basket.withdrawal_schemas import GoodsBack
+from basket.withdrawal_schemas import GoodsBack, WentBack
 from marketplace.hall import the_hall
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import open_to, role
@@ -72,25 +72,72 @@ def settle(code: str, withdrawal_id: int) -> ResponseReturnValue:
         form = load_form(GoodsBack(), request.form)
     except FormErrors:
         return _receipt_page(code, withdrawal_id, {"retour": ["goods_or_proof"]})
+    try:
+        with hall.database.transaction() as session:
+            withdrawal_queries.get_withdrawal_of(session, code=code, withdrawal_id=withdrawal_id)
+            is_new = withdrawing.settle(
+                session,
+                withdrawal_id=withdrawal_id,
+                shop_ids=None,
+                basis=form["basis"],
+                actor=_actor(),
+                now=hall.clock.now(),
+            )
+    except withdrawing.BankHasIt as refused:
+        return _receipt_page(code, withdrawal_id, {"retour": [refused.code]}, 409)
+    return _back(code, withdrawal_id, "withdrawal_settled" if is_new else "withdrawal_was_settled")
+
+
+@blueprint.post("/renoncement/<int:withdrawal_id>/rendu")
+@open_to(_staff, rate="60 per minute")
+def went_back(code: str, withdrawal_id: int) -> ResponseReturnValue:
+    """The resident says on the telephone how the goods went back: the shop has to answer, or the money leaves."""
+    hall = the_hall()
+    try:
+        form = load_form(WentBack(), request.form)
+    except FormErrors as refused:
+        return _receipt_page(code, withdrawal_id, {"proof": refused.errors.get("proof", ["form_too_old"])})
     with hall.database.transaction() as session:
-        withdrawal_queries.get_withdrawal_of(session, code=code, withdrawal_id=withdrawal_id)
-        is_new = withdrawing.settle(
-            session,
-            withdrawal_id=withdrawal_id,
-            shop_ids=None,
-            basis=form["basis"],
-            actor=_actor(),
-            now=hall.clock.now(),
+        is_new = withdrawal_waiting.write_proof_down(
+            session, code=code, withdrawal_id=withdrawal_id, proof=form["proof"], now=hall.clock.now()
         )
-    flash(sentence("withdrawal_settled" if is_new else "withdrawal_was_settled"))
+    return _back(code, withdrawal_id, "proof_kept" if is_new else "proof_was_kept")
+
+
+@blueprint.post("/renoncement/<int:withdrawal_id>/prevenu")
+@open_to(_staff, rate="60 per minute")
+def told(code: str, withdrawal_id: int) -> ResponseReturnValue:
+    """Somebody who reads no letters was called: they know that the shop waits for the goods."""
+    hall = the_hall()
+    with hall.database.transaction() as session:
+        withdrawal_waiting.say_it_was_told(session, code=code, withdrawal_id=withdrawal_id, now=hall.clock.now())
+    return _back(code, withdrawal_id, "resident_told")
+
+
+@blueprint.post("/renoncement/<int:withdrawal_id>/banque")
+@open_to(_staff, rate="60 per minute")
+def end_by_bank(code: str, withdrawal_id: int) -> ResponseReturnValue:
+    """The payer's bank has given the money back: nothing else leaves for this withdrawal."""
+    hall = the_hall()
+    with hall.database.transaction() as session:
+        is_new = withdrawal_waiting.end_by_bank(
+            session, code=code, withdrawal_id=withdrawal_id, actor=_actor(), now=hall.clock.now()
+        )
+    return _back(code, withdrawal_id, "withdrawal_ended_by_bank" if is_new else "withdrawal_was_settled")
+
+
+def _back(code: str, withdrawal_id: int, said: str) -> ResponseReturnValue:
+    flash(sentence(said))
     return redirect(url_for("telephone_withdrawals.receipt", code=code, withdrawal_id=withdrawal_id), 303)
 
 
-def _receipt_page(code: str, withdrawal_id: int, codes: Mapping[str, Sequence[str]]) -> ResponseReturnValue:
+def _receipt_page(
+    code: str, withdrawal_id: int, codes: Mapping[str, Sequence[str]], status: int = 422
+) -> ResponseReturnValue:
     with the_hall().database.reading() as session:
         row = withdrawal_queries.get_withdrawal_of(session, code=code, withdrawal_id=withdrawal_id)
-    page = render_template("basket/withdrawals/receipt.html", row=row, codes=codes, typed={}, is_staff=True)
-    return page, 422 if codes else 200
+    page = render_template("basket/withdrawals/receipt.html", row=row, codes=codes, typed=request.form, is_staff=True)
+    return page, status if codes else 200
 
 
 def _look(code: str, sub_order_id: int) -> Asked:

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from basket import by_hand, orders, withdrawal_rules, withdrawing
+from basket.cancelling import cancel_part
 from basket.models import Order, OrderLine, OrderRefund, SubOrder, Withdrawal
 from basket.shortages import report_shortage
 from basket.withdrawal_handlers import watch_the_days
@@ -23,6 +24,8 @@ from marketplace.hall import Hall
 from marketplace.ids import new_token
 from marketplace.mail import Mailer
 from marketplace.money import ZERO, Money
+from marketplace.payments.chargebacks import apply_chargebacks
+from marketplace.payments.gateway import ProviderChargeback
 from marketplace.payments.models import Refund, RefundPart
 from tests.basket.counter import Browser, Keeper, Paid, part_of
 from tests.sandbox_server import Sandbox, running_sandbox
@@ -356,7 +359,7 @@ def test_the_law_lets_a_shop_wait_until_the_resident_says_how_it_went_back(
 # --- On the telephone ----------------------------------------------------------------------------------------------
 
 
-def test_what_is_renounced_goes_back_once_not_by_hand_and_by_the_clock(hall: Hall, paid: Paid) -> None:
+def test_what_is_renounced_goes_back_once_not_by_hand_and_by_the_clock(app: Flask, hall: Hall, paid: Paid) -> None:
     """Two bottles of 12.00, one renounced: given back by hand as well, the clock would pay for the other one too."""
     placed = paid(["C1", "C1"])
     part = part_of(hall, placed, "cave")
@@ -364,27 +367,104 @@ def test_what_is_renounced_goes_back_once_not_by_hand_and_by_the_clock(hall: Hal
     _bring(hall, placed, "cave")
     withdrawal_id = _declare(hall, placed, part, {line: 1})
 
-    wish = by_hand.Wish(
-        part.id, "withdrawal", "merchant", {line: by_hand.Wished(1, None)}, delivery=ZERO, gesture=ZERO, note=""
-    )
-    with pytest.raises(FieldError) as refused, hall.database.transaction() as session:
-        now = hall.clock.now()
-        by_hand.give_by_hand(session, code=placed.code, seen_refund_id=0, wish=wish, actor="person:1", now=now)
-    assert (refused.value.field, refused.value.code) == (f"qty-{line}", "renounced_already")
+    form = browser_of(app, hall, role="treasurer").get(f"/tresorerie/commandes/{placed.code}/rendre/{part.id}").text
+    assert "Le client a renoncé à 1 pièce" in form
+    for reason, qty in (("withdrawal", 1), ("complaint", 2)):
+        with pytest.raises(FieldError) as refused:
+            _give(
+                hall,
+                placed,
+                by_hand.Wish(part.id, reason, "merchant", {line: by_hand.Wished(qty, None)}, ZERO, ZERO, ""),
+            )
+        assert (refused.value.field, refused.value.code) == (f"qty-{line}", "renounced_already")
     assert _settle(hall, withdrawal_id, part)
     assert _refunds(hall) == [Money(1200)]
 
 
-def _give(hall: Hall, placed: orders.PlacedOrder, gesture: Money) -> None:
+def _give(hall: Hall, placed: orders.PlacedOrder, wish: by_hand.Wish) -> None:
     with hall.database.transaction() as session:
         by_hand.give_by_hand(
             session,
             code=placed.code,
             seen_refund_id=by_hand.last_refund_id(session, placed.order_id),
-            wish=by_hand.Wish(None, "complaint", "association", {}, ZERO, gesture, "en retard"),
+            wish=wish,
             actor="person:1",
             now=hall.clock.now(),
         )
+
+
+def test_a_withdrawal_whose_goods_were_lost_ends_without_a_word(hall: Hall, paid: Paid, clock: FixedClock) -> None:
+    """Renounced on the round; then the part is cancelled as lost: all of it goes back, nothing is left to wait for."""
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    with hall.database.transaction() as session:
+        now = hall.clock.now()
+        orders.mark_travelling(session, code=placed.code, shop_slugs=frozenset({"cave"}), actor="courier", now=now)
+    withdrawal_id = _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
+    with hall.database.transaction() as session:
+        cancel_part(session, sub_order_id=part.id, shop_ids=None, actor="person:1", now=hall.clock.now())
+    with running_mail_server() as post:
+        posted = replace(hall, mailer=Mailer(host="127.0.0.1", port=post.port, sender=hall.settings.mail_from))
+        work(posted)
+        for days in (11, 3):
+            clock.advance(timedelta(days=days))
+            _strike(posted)
+        assert not [one for one in post.to("cave@example.org") if "sans un mot" in one["Subject"]]
+        assert not [one for one in post.to("jeanne@example.org") if re.search(r"(?<!\d)0,00", text_of(one))]
+    with hall.database.reading() as session:
+        withdrawal = session.get_one(Withdrawal, withdrawal_id)
+        assert (withdrawal.basis, withdrawal.order_refund_id) == ("otherwise", None)
+    assert _refunds(hall) == [Money(1650)]
+
+
+def _dispute(hall: Hall, placed: orders.PlacedOrder, *, won: bool = False) -> None:
+    with hall.database.transaction() as session:
+        payment_id = session.get_one(Order, placed.order_id).payment_id
+        assert payment_id is not None
+        now = hall.clock.now()
+        said = ProviderChargeback("chb_1", "tr_1", Money(1650), now, now if won else None)
+        apply_chargebacks(session, payment_id, [said], now)
+
+
+def test_nothing_goes_back_twice_while_the_bank_has_the_money(
+    app: Flask, hall: Hall, paid: Paid, keeper: Keeper, clock: FixedClock
+) -> None:
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    _bring(hall, placed, "cave")
+    withdrawal_id = _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
+    _dispute(hall, placed)
+    clock.advance(timedelta(days=14))
+    _strike(hall)
+    refused = keeper("cave").post(f"/boutique/retours/{withdrawal_id}", basis="goods")
+    assert refused.status_code == 409 and "Attendez la fin du litige" in refused.text
+    staff = browser_of(app, hall, role="coordinator")
+    url = f"/tresorerie/commandes/{placed.code}/renoncement/{withdrawal_id}"
+    assert staff.post(url, basis="goods").status_code == 409
+    assert "sa banque a repris l’argent" in staff.get("/a-regarder").text
+    assert _refunds(hall) == []
+    # Won: the shop was never told, so it has its days; then the money leaves.
+    _dispute(hall, placed, won=True)
+    assert staff.post(f"{url}/banque").status_code == 303
+    _strike(hall)
+    clock.advance(timedelta(days=2))
+    _strike(hall)
+    assert _refunds(hall) == [Money(1650)]
+
+
+def test_a_dispute_that_is_lost_ends_the_withdrawal(app: Flask, hall: Hall, paid: Paid) -> None:
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    _bring(hall, placed, "cave")
+    withdrawal_id = _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
+    _dispute(hall, placed)
+    staff = browser_of(app, hall, role="treasurer")
+    url = f"/tresorerie/commandes/{placed.code}/renoncement/{withdrawal_id}"
+    assert "La banque lui a rendu son argent" in staff.get(url).text
+    assert staff.post(f"{url.replace(placed.code, 'AAAAAA')}/banque").status_code == 404
+    assert staff.post(f"{url}/banque").status_code == 303
+    assert "Votre banque vous a rendu ce paiement" in staff.get(url).text
+    assert _refunds(hall) == []
 
 
 @pytest.mark.parametrize("gesture", [Money(500), Money(1200), Money(1650)])
@@ -395,7 +475,7 @@ def test_after_a_gesture_the_rest_of_what_was_paid_goes_back_and_no_more(
     placed = paid(["C1"])
     part = part_of(hall, placed, "cave")
     _bring(hall, placed, "cave")
-    _give(hall, placed, gesture)
+    _give(hall, placed, by_hand.Wish(None, "complaint", "association", {}, ZERO, gesture, "en retard"))
     work(hall)
     withdrawal_id = _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
     clock.at += timedelta(days=11)
@@ -438,16 +518,50 @@ def test_who_says_it_on_the_telephone_gets_the_same_receipt_on_paper(
     for said in ("Reçue le", "mardi 24 novembre 2026 à 10 h", "dite au téléphone", "data-print", "Imprimez cette page"):
         assert said in paper, said
     assert staff.get((receipt or "").replace(placed.code, "AAAAAA")).status_code == 404
-    with running_mail_server() as post:
-        mailer = Mailer(host="127.0.0.1", port=post.port, sender=hall.settings.mail_from)
-        work(replace(hall, mailer=mailer))
-        assert [one["Subject"] for one in post.to("jeanne@example.org") if "rétractation" in one["Subject"]] == []
-        assert [one for one in post.to("cave@example.org") if "renonce" in one["Subject"]]
     with hall.database.reading() as session:
         assert (session.scalars(select(Withdrawal.taken_by)).one() or "").startswith("person:")
     assert staff.post(receipt or "").status_code == 422
     assert staff.post(receipt or "", basis="sent").status_code == 303
     assert _refunds(hall) == [Money(1200)]
+
+
+def test_who_reads_no_letters_is_called_and_says_on_the_telephone_how_it_went_back(
+    app: Flask, hall: Hall, paid: Paid, keeper: Keeper, clock: FixedClock
+) -> None:
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    _bring(hall, placed, "cave")
+    line = _line(hall, part, "C1")
+    said = withdrawing.Declaration(part.id, {line: 1}, "Jeanne Martin", "", new_token(), taken_by="person:1")
+    with hall.database.transaction() as session:
+        withdrawal_id = withdrawing.take_by_telephone(session, code=placed.code, said=said, now=clock.now()).id
+    staff = browser_of(app, hall, role="coordinator")
+    assert "n’a pas de courriel" not in staff.get("/a-regarder").text
+    cellar = keeper("cave")
+    url = f"/tresorerie/commandes/{placed.code}/renoncement/{withdrawal_id}"
+    cellar.post(f"/boutique/retours/{withdrawal_id}/pas-revenu")
+    assert "le client n’a pas de courriel, et la boutique dit que rien n’est revenu" in staff.get("/a-regarder").text
+    assert "Appelez le client" in staff.get(url).text
+    assert staff.post(f"{url.replace(placed.code, 'AAAAAA')}/prevenu").status_code == 404
+    assert staff.post(f"{url}/prevenu").status_code == 303
+    assert "Appelez le client" not in staff.get(url).text
+    assert "n’a pas de courriel" not in staff.get("/a-regarder").text
+    clock.advance(timedelta(hours=1))
+    assert staff.post(f"{url}/rendu", proof="").status_code == 422
+    assert staff.post(f"{url.replace(placed.code, 'AAAAAA')}/rendu", proof="x").status_code == 404
+    for said_then in ("la boutique est prévenue, et elle a deux jours", "Rien à refaire"):
+        assert staff.post(f"{url}/rendu", proof="Rapporté jeudi à la patronne").status_code == 303
+        assert said_then in staff.get(url).text
+    assert "Rapporté jeudi à la patronne" in cellar.get("/boutique/retours").text
+    # Nothing came, says the shop once more: they are called again.
+    clock.advance(timedelta(hours=1))
+    cellar.post(f"/boutique/retours/{withdrawal_id}/pas-revenu")
+    assert "n’a pas de courriel" in staff.get("/a-regarder").text
+    with running_mail_server() as post:
+        mailer = Mailer(host="127.0.0.1", port=post.port, sender=hall.settings.mail_from)
+        work(replace(hall, mailer=mailer))
+        assert [one["Subject"] for one in post.to("jeanne@example.org") if "rétractation" in one["Subject"]] == []
+        assert [one for one in post.to("cave@example.org") if "renonce" in one["Subject"]]
 
 
 def test_pieces_renounced_before_the_hand_over_are_not_missing(

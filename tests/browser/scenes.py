@@ -833,6 +833,14 @@ def _withdrawals(crawl: Crawl) -> None:
     action = returns.tree.css_first("form[action^='/boutique/retours/']").attributes["action"] or ""
     crawl.send(keeper, f"{action}/pas-revenu", {}, "shop: nothing came back")
     crawl.visit(who, receipt, "withdrawal: held")
+    with town.hall.database.transaction() as session:
+        session.get_one(Withdrawal, withdrawal_id).email = ""
+    crawl.visit(staff, paper, "telephone withdrawal: somebody to call")
+    crawl.send(staff, f"{paper}/prevenu", {}, "telephone withdrawal: called")
+    crawl.refused(staff, f"{paper}/rendu", {}, "telephone withdrawal: went back, nothing said")
+    crawl.refused(staff, f"{paper}/rendu", {"proof": LONG * 2}, "telephone withdrawal: went back, too long")
+    crawl.send(staff, f"{paper}/rendu", {"proof": HOSTILE}, "telephone withdrawal: went back")
+    crawl.send(staff, f"{paper}/banque", {}, "telephone withdrawal: no bank has it")
     crawl.refused(keeper, action, {}, "shop: return, nothing said")
     crawl.refused(keeper, action, {"basis": HOSTILE}, "shop: return, hostile")
     crawl.send(keeper, action, {"basis": "goods"}, "shop: returned")

@@ -103,7 +103,8 @@ DOORS = {
         attention.give_back attention.home attention.refund_again connections.home
         order_money.find order_money.show
         telephone_withdrawals.declare telephone_withdrawals.form telephone_withdrawals.receipt
-        telephone_withdrawals.settle
+        telephone_withdrawals.settle telephone_withdrawals.went_back telephone_withdrawals.told
+        telephone_withdrawals.end_by_bank
     """,
     "role_courier": "courier.absent courier.again courier.collect courier.deliver courier.home courier.stop",
 }
@@ -192,6 +193,7 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.goods_back": {"basis": "goods"},
     "merchant.nothing_back": {},
     "telephone_withdrawals.settle": {"basis": "goods"},
+    "telephone_withdrawals.went_back": {"proof": "Rapporté jeudi"},
     "telephone_withdrawals.declare": {
         "step": "look",
         "form_key": "k" * 20,
