@@ -194,6 +194,8 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.nothing_back": {},
     "telephone_withdrawals.settle": {"basis": "goods"},
     "telephone_withdrawals.went_back": {"proof": "Rapporté jeudi"},
+    "telephone_withdrawals.told": {},
+    "telephone_withdrawals.end_by_bank": {},
     "telephone_withdrawals.declare": {
         "step": "look",
         "form_key": "k" * 20,
