@@ -839,6 +839,7 @@ def _withdrawals(crawl: Crawl) -> None:
     crawl.send(staff, f"{paper}/prevenu", {}, "telephone withdrawal: called")
     crawl.refused(staff, f"{paper}/rendu", {}, "telephone withdrawal: went back, nothing said")
     crawl.refused(staff, f"{paper}/rendu", {"proof": LONG * 2}, "telephone withdrawal: went back, too long")
+    crawl.refused(staff, f"{paper}/rendu", {"proof": "", "other": HOSTILE}, "telephone withdrawal: went back, hostile")
     crawl.send(staff, f"{paper}/rendu", {"proof": HOSTILE}, "telephone withdrawal: went back")
     crawl.send(staff, f"{paper}/banque", {}, "telephone withdrawal: no bank has it")
     crawl.refused(keeper, action, {}, "shop: return, nothing said")
