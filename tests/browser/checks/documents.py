@@ -108,8 +108,8 @@ def _differ(pages: list[Snapshot], selector: str) -> Said:
         if page.is_plain and page.endpoint != "courier.home":  # which shows a stop that has an address of its own
             room = page.endpoint.split(".")[0] if page.endpoint.startswith(ROOMS) else ""
             found = f"{words(page.tree.css_first(selector))} {room}".strip()
-            # A page of one's own shelf begins anywhere in it, and an order or a reservation is the same one however it is
-            # asked for: there is no number to say.
+            # A page of one's own shelf begins anywhere in it, and an order is one however it is asked for: there is no
+            # number to say.
             is_one = page.endpoint in ("merchant.shelf", "orders.show", "reservations.show")
             paths[page.language, found].add(page.path.split("?")[0] if is_one else page.path)
     for (_language, found), where in paths.items():
