@@ -134,8 +134,8 @@ RULES = (
     (
         "I10 a weighing promises another weight than the sale",
         "SELECT w.id FROM weighing w JOIN order_line l ON l.id = w.order_line_id "
-        "WHERE w.promised_grams <> ALL (SELECT l.net_grams * n FROM generate_series(1, l.qty) n) "
-        "OR l.net_grams IS NULL OR w.promised_grams > l.net_grams * l.qty",
+        "WHERE NOT w.promises_otherwise AND (l.net_grams IS NULL "
+        "OR w.promised_grams <> ALL (SELECT l.net_grams * n FROM generate_series(1, l.qty) n))",
     ),
     (
         "I10 more pieces withdrawn than bought",

@@ -381,6 +381,9 @@ class Weighing(Base):
     actor: Mapped[str]
     #: None where nothing had to go back.
     order_refund_id: Mapped[int | None] = mapped_column(ForeignKey("order_refund.id"), index=True)
+    #: Held against another weight than the line's first weighing, before promises were frozen with the sale: the
+    #: product was changed in between. No new row is.
+    promises_otherwise: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class Withdrawal(Base):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
-from basket.models import OrderLine, OrderRefund, Weighing
+from basket.models import OrderLine, OrderRefund, SubOrder, Weighing
 from basket.rules import lighter
+from basket.shortages import report_shortage
+from basket.weighing import report_weights
+from marketplace.clock import FixedClock
 from marketplace.hall import Hall
+from marketplace.migrating import ROOT
 from marketplace.money import Money
 from marketplace.payments.models import Refund, RefundPart
+from marketplace.selfcheck import self_check
 from merchants.models import Variant
 from tests.basket.counter import Keeper, Paid, part_of
 from tests.sandbox_server import Sandbox, running_sandbox
@@ -70,3 +77,48 @@ def test_the_shop_types_its_weight_and_the_difference_goes_back(hall: Hall, keep
         assert [(row.weighed_grams, row.ticket) for row in written] == [(820, "12"), (760, "12"), (760, "12")]
     assert keeper("cave").get(f"{url}/poids").status_code == 404
     assert keeper("cave").post(f"{url}/poids", **{f"grams-{line}": "1"}).status_code == 404
+
+
+def test_what_was_weighed_before_promises_were_frozen_keeps_what_it_was_weighed_against(
+    hall: Hall, keeper: Keeper, paid: Paid, clock: FixedClock
+) -> None:
+    """Of two cheeses one was missing, the other was held against 400 g; the product says 500 g now. Of a bottle the
+    product was changed between two weighings: the first one counts, the second stays as it was written."""
+    with hall.database.transaction() as session:
+        for reference, net in (("F1", 400), ("C1", 750)):
+            session.execute(update(Variant).where(Variant.reference == reference).values(net_amount=net, net_unit="g"))
+    placed = paid(["F1", "F1", "C1"])
+    cheese, bottle = part_of(hall, placed, "fromagerie"), part_of(hall, placed, "cave")
+
+    def weigh(part: SubOrder, grams: int) -> None:
+        clock.advance(timedelta(minutes=1))
+        with hall.database.transaction() as session:
+            (line,) = session.scalars(select(OrderLine.id).where(OrderLine.sub_order_id == part.id))
+            asked = {"shop_ids": frozenset({part.shop_id}), "actor": "test", "now": clock.now()}
+            report_weights(session, sub_order_id=part.id, weighed={line: grams}, ticket="", **asked)
+
+    with hall.database.transaction() as session:
+        (line,) = session.scalars(select(OrderLine.id).where(OrderLine.sub_order_id == cheese.id))
+        asked = {"shop_ids": frozenset({cheese.shop_id}), "actor": "test", "now": clock.now()}
+        report_shortage(session, sub_order_id=cheese.id, available={line: 1}, **asked)
+    weigh(cheese, 390)
+    weigh(bottle, 760)
+    with hall.database.transaction() as session:
+        session.execute(update(OrderLine).values(net_grams=700).where(OrderLine.sub_order_id == bottle.id))
+    weigh(bottle, 760)
+    with hall.database.transaction() as session:  # what the migration before has left
+        session.execute(update(OrderLine).values(net_grams=500).where(OrderLine.sub_order_id == cheese.id))
+        assert {said.partition(":")[0] for said in self_check(session)} == {
+            "I10 a weighing promises another weight than the sale"
+        }
+        (file,) = (ROOT / "migrations" / "versions").glob("*_promises_are_what_was_weighed_against.py")
+        migration = runpy.run_path(str(file))
+        for name in ("AS_FIRST_WEIGHED", "OTHERWISE"):
+            session.execute(text(migration[name]))
+        assert self_check(session) == []
+        kept = session.execute(
+            select(Weighing.promised_grams, OrderLine.net_grams, Weighing.promises_otherwise)
+            .join(OrderLine, Weighing.order_line_id == OrderLine.id)
+            .order_by(Weighing.id)
+        ).all()
+    assert [tuple(row) for row in kept] == [(400, 400, False), (750, 750, False), (700, 750, True)]
