@@ -39,7 +39,7 @@ def shops_of(session: Session, user_id: int) -> tuple[ShopRow, ...]:
 def my_shops() -> tuple[ShopRow, ...]:
     """The shops of the person behind the request; read once for each request."""
     if "my_shops" not in g:
-        with the_hall().database.reading() as session:
+        with the_hall().database.glance() as session:
             g.my_shops = shops_of(session, current_user.id)
     shops: tuple[ShopRow, ...] = g.my_shops
     return shops

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask_login import UserMixin
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from marketplace.accounts import passwords
@@ -17,16 +17,20 @@ from marketplace.ids import new_token
 #: Signed out after three days without a page, and after thirty in any case (S43); shopkeepers open the site daily.
 IDLE, LONGEST = timedelta(days=3), timedelta(days=30)
 
+#: A visit is noted so often: of a sign-in that lives for days, and not with a write a page.
+NOTED_EVERY = timedelta(hours=1)
+
 
 @dataclass(frozen=True)
 class CurrentUser(UserMixin):
-    """The person behind the request. `sign_in_token` is what the cookie holds."""
+    """The person behind the request. `sign_in_token` is what the cookie holds; `seen_at` is noted once an hour."""
 
     id: int
     name: str
     email: str
     roles: frozenset[str]
     sign_in_token: str
+    seen_at: datetime
 
     def get_id(self) -> str:
         return self.sign_in_token
@@ -53,8 +57,9 @@ def sign_out(session: Session, *, token: str, now: datetime) -> None:
 
 def find_current_user(session: Session, *, token: str, now: datetime) -> CurrentUser | None:
     """Who a cookie's token stands for, while the sign-in lives and the account is open."""
+    roles = func.array(select(RoleGrant.role).where(RoleGrant.user_id == User.id).scalar_subquery())
     row = session.execute(
-        select(User, SignIn)
+        select(User.id, User.name, User.email, roles, SignIn.seen_at)
         .join(SignIn, SignIn.user_id == User.id)
         .where(
             SignIn.token == token,
@@ -66,8 +71,10 @@ def find_current_user(session: Session, *, token: str, now: datetime) -> Current
     ).one_or_none()
     if row is None:
         return None
-    user, signing = row
-    if signing.seen_at < now - timedelta(hours=1):
-        session.execute(update(SignIn).where(SignIn.id == signing.id).values(seen_at=now))
-    roles = session.scalars(select(RoleGrant.role).where(RoleGrant.user_id == user.id))
-    return CurrentUser(user.id, user.name, user.email, frozenset(roles), token)
+    user_id, name, email, granted, seen_at = row
+    return CurrentUser(user_id, name, email, frozenset(granted), token, seen_at)
+
+
+def note_visit(session: Session, *, token: str, now: datetime) -> None:
+    """The sign-in lives on from now."""
+    session.execute(update(SignIn).where(SignIn.token == token).values(seen_at=now))

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user, login_user, logout_user
 
 from marketplace.accounts.schemas import SignInForm
-from marketplace.accounts.signing import CurrentUser, find_current_user, sign_in, sign_out
+from marketplace.accounts.signing import NOTED_EVERY, CurrentUser, find_current_user, note_visit, sign_in, sign_out
 from marketplace.errors import FieldError
 from marketplace.hall import the_hall
 from marketplace.schemas import FormErrors, load_form
@@ -91,7 +91,12 @@ def init_accounts(app: Flask) -> None:
     @manager.user_loader
     def load(token: str) -> CurrentUser | None:
         hall = the_hall()
-        with hall.database.transaction() as db:
-            return find_current_user(db, token=token, now=hall.clock.now())
+        now = hall.clock.now()
+        with hall.database.glance() as db:
+            user = find_current_user(db, token=token, now=now)
+        if user is not None and user.seen_at < now - NOTED_EVERY:
+            with hall.database.transaction() as db:
+                note_visit(db, token=token, now=now)
+        return user
 
     app.register_blueprint(blueprint)
