@@ -141,6 +141,9 @@ class Statement:
     moves: tuple[Move, ...]
 
 
+ChargesVat = Callable[[date], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """What the merchant is owed of one order now; less than nothing while a refund is being fetched back."""
@@ -149,19 +152,19 @@ class Held:
     amount: Money
 
 
-def months_of(session: Session, *, party: str, year: int, charges_vat: bool) -> Statement:
-    """A year of a merchant's account by months, the quiet ones left out. `charges_vat`: the association, on its
-    commission; under the franchise there is none in it."""
+def months_of(session: Session, *, party: str, year: int, charges_vat: ChargesVat) -> Statement:
+    """A year of a merchant's account by months, the quiet ones left out. `charges_vat`: whether the
+    association did on a day, on its commission; under the franchise there is none in it."""
     return _statement(session, party, date(year, 1, 1), date(year + 1, 1, 1), month_of, charges_vat)
 
 
-def days_of(session: Session, *, party: str, month: date, charges_vat: bool) -> Statement:
+def days_of(session: Session, *, party: str, month: date, charges_vat: ChargesVat) -> Statement:
     """A month (`month` is any of its days) by days, the quiet ones left out."""
     first = month.replace(day=1)
     return _statement(session, party, first, month_after(first), day_around, charges_vat)
 
 
-def day_of(session: Session, *, party: str, on: date, charges_vat: bool) -> Statement:
+def day_of(session: Session, *, party: str, on: date, charges_vat: ChargesVat) -> Statement:
     """One day, entry by entry, with the sums that it has in its month."""
     month = days_of(session, party=party, month=on, charges_vat=charges_vat)
     moves = tuple(move for move in month.moves if move.on == on)
@@ -212,7 +215,7 @@ def _statement(
     from_on: date,
     until_on: date,
     span_of: Callable[[Move], tuple[date, date]],
-    charges_vat: bool,
+    charges_vat: ChargesVat,
 ) -> Statement:
     where = {"party": party, "from_on": from_on, "until_on": until_on, "zone": TOWN_ZONE.key}
     before = Money(int(session.scalar(_OWED_BEFORE, where) or 0))
@@ -225,7 +228,7 @@ def _statement(
     return Statement(Span(from_on, until_on, before, total([span.sums for span in spans])), tuple(spans), moves)
 
 
-def _moves(session: Session, where: dict[str, object], charges_vat: bool) -> Iterator[Move]:
+def _moves(session: Session, where: dict[str, object], charges_vat: ChargesVat) -> Iterator[Move]:
     """Each with the VAT of its commission, reckoned along its month."""
     found = [_move(row, charges_vat) for row in session.execute(_MOVES, where)]
     for _, its in groupby(found, key=month_of):
@@ -234,8 +237,9 @@ def _moves(session: Session, where: dict[str, object], charges_vat: bool) -> Ite
             yield replace(move, sums=replace(move.sums, commission_vat=vat))
 
 
-def _move(row: Row[Any], charges_vat: bool) -> Move:
+def _move(row: Row[Any], charges_vat: ChargesVat) -> Move:
     is_sale = row.kind == "allocated"
+    counts_on = row.sold_on or row.booked_on
     commission = row.sale_commission if is_sale else row.commission_back
     contribution = row.sale_contribution if is_sale else row.contribution_back
     return Move(
@@ -245,7 +249,7 @@ def _move(row: Row[Any], charges_vat: bool) -> Move:
         code=row.reference,
         parts=tuple(Part(int(sub_order_id), shop_name) for sub_order_id, shop_name in row.shops or ()),
         permille=row.permille,
-        vat_bp=legal_number("vat.commission_bp", row.sold_on or row.booked_on) if charges_vat else 0,
+        vat_bp=legal_number("vat.commission_bp", counts_on) if charges_vat(counts_on) else 0,
         reason=row.reason or "",
         sums=sums_of(
             row.kind,

@@ -140,7 +140,11 @@ def _measure_fec(database: Database, pid: int, report: Report) -> None:
     database_before, server_before = backend_ns(pid), time.thread_time_ns()
     most, size, lines_qty = least, 0, 0
     pieces = fec_file(
-        lines_of(database, period), validated=period.validated, names={}, words=defaultdict(str), charges_vat=True
+        lines_of(database, period),
+        validated=period.validated,
+        names={},
+        words=defaultdict(str),
+        charges_vat=lambda on: True,
     )
     for qty, piece in enumerate(pieces):
         size, lines_qty = size + len(piece), lines_qty + piece.count(b"\r\n")

@@ -15,8 +15,9 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LegalIdentity:
-    """The association as its invoices, its mandates and the tax office name it. `vat_number` is empty under the
-    franchise, `registration` is what people read ("RNA W161000000")."""
+    """The association as its invoices, its mandates and the tax office name it. `vat_number`, empty under the
+    franchise, is the one with which the house began (`invoices.vat_status`); `registration` is what people read
+    ("RNA W161000000")."""
 
     name: str
     legal_form: str

@@ -88,6 +88,13 @@ class NewRate(Boundary):
     valid_from = DayField(required=True)
 
 
+class NewVatStatus(Boundary):
+    """Whether the association charges VAT, from a day on."""
+
+    vat = ChoiceField(("charged", "exempt"), required=True)
+    valid_from = DayField(required=True)
+
+
 class Settled(Boundary):
     """What somebody says about a difference between the provider's book and ours."""
 

@@ -7,7 +7,7 @@ from marketplace.web.api import register
 from merchants import api, checks, handlers
 from merchants.imports.cli import import_catalogue_command
 from merchants.search_cli import search_group
-from merchants.views import accounting, catalogue, commissions, files, mandates, payouts, treasury
+from merchants.views import accounting, catalogue, commissions, files, mandates, payouts, treasury, vat_status
 
 
 def init(app: Flask) -> None:
@@ -24,4 +24,5 @@ def init(app: Flask) -> None:
     commissions.init(app)
     app.register_blueprint(files.blueprint)
     accounting.init(app)
+    app.register_blueprint(vat_status.blueprint)
     register(app, api.blueprint)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from flask import current_app
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from basket.documents import commissions, letters, queries, sales
-from basket.models import SubOrder
+from basket.documents.models import CommissionPart
+from basket.models import Order, SubOrder
+from marketplace.clock import local_day
 from marketplace.hall import Hall
 from marketplace.invoices.parties import association_party
+from marketplace.invoices.rules import Party
+from marketplace.invoices.vat_status import vat_history
 from marketplace.jobs import periodic, publish, subscribe, without_job
 from marketplace.letters import send_once
 
@@ -20,13 +27,19 @@ def words() -> sales.Words:
     return found
 
 
+def _association(session: Session, hall: Hall, on: date) -> Party:
+    """As it stood on a day."""
+    identity = hall.settings.association
+    return association_party(identity, vat_number=vat_history(session, identity).number_on(on))
+
+
 @subscribe("sub_order.delivered")
 def document_sale(hall: Hall, sub_order_id: int) -> None:
     with hall.database.transaction() as session:
         sales.document_sale(
             session,
             sub_order_id=sub_order_id,
-            association=association_party(hall.settings.association),
+            association=_association(session, hall, local_day(hall.clock.now())),
             words=words(),
             now=hall.clock.now(),
         )
@@ -35,10 +48,16 @@ def document_sale(hall: Hall, sub_order_id: int) -> None:
 @subscribe("sub_order.delivered")
 def document_delivery(hall: Hall, sub_order_id: int) -> None:
     with hall.database.transaction() as session:
+        order = session.execute(
+            select(Order.id, Order.placed_at)
+            .join(SubOrder, SubOrder.order_id == Order.id)
+            .where(SubOrder.id == sub_order_id)
+        ).one()
         sales.document_delivery(
             session,
-            order_id=session.scalars(select(SubOrder.order_id).where(SubOrder.id == sub_order_id)).one(),
-            association=association_party(hall.settings.association),
+            order_id=order.id,
+            # The fee was promised on that day, with the VAT of that day in it.
+            association=_association(session, hall, local_day(order.placed_at)),
             words=words(),
             now=hall.clock.now(),
         )
@@ -85,10 +104,11 @@ def invoice_commission(hall: Hall) -> None:
 @subscribe("commission.due")
 def issue_commission_invoice(hall: Hall, part_id: int) -> None:
     with hall.database.transaction() as session:
+        month = session.scalars(select(CommissionPart.month).where(CommissionPart.id == part_id)).one()
         commissions.issue_part(
             session,
             part_id=part_id,
-            association=association_party(hall.settings.association),
+            association=_association(session, hall, month),
             words=words(),
             is_fictitious=hall.settings.mollie_env != "live",
             now=hall.clock.now(),

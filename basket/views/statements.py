@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from io import BytesIO
 
 from flask import Response, current_app, render_template, request, send_file
@@ -21,6 +21,7 @@ from marketplace.errors import NotFound
 from marketplace.hall import the_hall
 from marketplace.invoices.parties import association_party
 from marketplace.invoices.printing import print_in_child
+from marketplace.invoices.vat_status import vat_history
 from marketplace.spreadsheets import csv_file
 from marketplace.web.access import open_to
 from marketplace.web.headers import keep_nothing
@@ -58,7 +59,9 @@ def statement_list() -> ResponseReturnValue:
                     "is_more": len(held) > HELD_MOST,
                     "where": money_of(session, party=seller.party, codes=codes),
                     "parts": statements.parts_of(session, party=seller.party, codes=codes),
-                    "year": statements.months_of(session, party=seller.party, year=year, charges_vat=_charges_vat()),
+                    "year": statements.months_of(
+                        session, party=seller.party, year=year, charges_vat=_charges_vat(session)
+                    ),
                     "years": range(first.year, today.year + 1) if first else (),
                 }
             )
@@ -101,12 +104,15 @@ def statement_pdf(merchant_id: int, period: str) -> ResponseReturnValue:
     hall = the_hall()
     with _as_of_now() as session:
         seller, found = _read(session, merchant_id, period)
+        history = vat_history(session, hall.settings.association)
     now = hall.clock.now()
     sheet = lay_out(
         found,
         seller,
         paper_words(),
-        association=association_party(hall.settings.association),
+        association=association_party(
+            hall.settings.association, vat_number=history.number_on(found.whole.until_on - timedelta(days=1))
+        ),
         today=local_day(now),
         is_fictitious=hall.settings.demo,
     )
@@ -139,12 +145,12 @@ def _read(session: Session, merchant_id: int, period: str) -> tuple[SellerFile, 
         raise NotFound()
     seller = get_seller(session, merchant_id=merchant_id, user_id=current_user.id)
     if _is_day(period):
-        return seller, statements.day_of(session, party=seller.party, on=first, charges_vat=_charges_vat())
-    return seller, statements.days_of(session, party=seller.party, month=first, charges_vat=_charges_vat())
+        return seller, statements.day_of(session, party=seller.party, on=first, charges_vat=_charges_vat(session))
+    return seller, statements.days_of(session, party=seller.party, month=first, charges_vat=_charges_vat(session))
 
 
-def _charges_vat() -> bool:
-    return bool(the_hall().settings.association.vat_number)
+def _charges_vat(session: Session) -> statements.ChargesVat:
+    return vat_history(session, the_hall().settings.association).charges_on
 
 
 def _file(content: BytesIO, mimetype: str, name: str) -> Response:

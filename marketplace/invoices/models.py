@@ -41,6 +41,19 @@ class InvoicingMandate(Base):
     ended_by: Mapped[str | None]
 
 
+class VatStatus(Base):
+    """The association's VAT number from a day on; empty under the franchise. Rows are added, never changed."""
+
+    __tablename__ = "vat_status"
+    __table_args__ = (CheckConstraint("EXTRACT(DAY FROM valid_from) = 1", name="begins_with_a_month"),)
+
+    id: Mapped[Id]
+    valid_from: Mapped[date] = mapped_column(index=True)
+    vat_number: Mapped[str]
+    set_at: Mapped[datetime]
+    actor: Mapped[str]
+
+
 class MandateRefusal(Base):
     """A merchant's word that it goes on writing its invoices itself. Append-only; a later mandate outweighs it."""
 

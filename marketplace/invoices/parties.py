@@ -9,13 +9,14 @@ from marketplace.settings import LegalIdentity
 ASSOCIATION = "association"
 
 
-def association_party(identity: LegalIdentity) -> Party:
+def association_party(identity: LegalIdentity, *, vat_number: str) -> Party:
+    """As it is, with the VAT number of the day that counts (`vat_status`)."""
     return Party(
         key=ASSOCIATION,
         name=identity.name,
         legal_form=identity.legal_form,
         registration=identity.registration,
         siren=identity.siren,
-        vat_number=identity.vat_number,
+        vat_number=vat_number,
         address=Address(identity.street, identity.postcode, identity.city),
     )

@@ -7,7 +7,7 @@ One journal holds everything, so that its numbers are those of the seals, which 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from itertools import groupby
 
@@ -56,11 +56,12 @@ def fec_file(
     validated: Mapping[date, date],
     names: Mapping[str, str],
     words: Mapping[str, str],
-    charges_vat: bool,
+    charges_vat: Callable[[date], bool],
 ) -> Iterator[bytes]:
     """The file in pieces, as the journal's lines are read (numbers together, whole months).
 
-    `validated`: booked day → the day on which it was closed. `names`: the ledger's word for a merchant → its name.
+    `charges_vat`: whether the association did, on a day. `validated`: booked day → the day on which it was closed.
+    `names`: the ledger's word for a merchant → its name.
     LookupError for an account that the chart does not have: ask `accounts` of the period first.
     """
     waiting = [_line(FIELDS)]
@@ -79,13 +80,13 @@ class _VatInside:
     """The ledger's incomes contain their VAT; here it stands on its own account. It is reckoned on each month's sum so
     far: the entries of a month sum to the VAT of its whole income to the cent."""
 
-    def __init__(self, charges_vat: bool) -> None:
+    def __init__(self, charges_vat: Callable[[date], bool]) -> None:
         self._charges_vat = charges_vat
         self._so_far: dict[tuple[int, int, str, int], Money] = {}
 
     def taken_apart(self, line: JournalLine) -> Iterator[tuple[ChartAccount, Money]]:
         account = chart_account(line.account, line.booked_on)
-        if not (account.vat and self._charges_vat):
+        if not (account.vat and self._charges_vat(line.booked_on)):
             yield account, line.amount
             return
         rate_bp = legal_number(account.vat, line.booked_on)

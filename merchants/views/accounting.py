@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.errors import FieldError
 from marketplace.hall import the_hall
+from marketplace.invoices.vat_status import vat_history
 from marketplace.ledger import accounts
 from marketplace.ledger.chart import chart, chart_account
 from marketplace.ledger.fec import fec_file, file_name
@@ -46,6 +47,7 @@ def fec() -> ResponseReturnValue:
     try:
         with hall.database.reading() as session:
             period, names = _asked_period(session), _merchant_names(session)
+            history = vat_history(session, hall.settings.association)
     except FieldError as refused:
         return _page(refused)
     pieces = fec_file(
@@ -53,7 +55,7 @@ def fec() -> ResponseReturnValue:
         validated=period.validated,
         names=names,
         words=paper_words(),
-        charges_vat=bool(hall.settings.association.vat_number),
+        charges_vat=history.charges_on,
     )
     name = file_name(hall.settings.association.siren, period.until_on - timedelta(days=1))
     return _file(pieces, "text/plain; charset=utf-8", name)

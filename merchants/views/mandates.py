@@ -136,7 +136,8 @@ def _terms(seller: SellerFile, *, is_exempt: bool | None) -> str:
     return render_template(
         "merchants/counter/mandate_terms.txt",
         seller=seller.as_party,
-        association=association_party(the_hall().settings.association),
+        # The mandate names the association without its VAT number, which may change under it.
+        association=association_party(the_hall().settings.association, vat_number=""),
         is_exempt=is_exempt,
         vat_number=vat_number_of(seller.siren),
     ).strip()

@@ -643,6 +643,11 @@ def _books(crawl: Crawl, who: Visitor) -> None:
     crawl.visit(who, "/tresorerie/dac7?annee=2024", "sellers' year without a sale")
     crawl.visit(who, book, "accounts: a month")
     crawl.visit(who, f"{book}?du=2026-11&au=2026-11", "accounts: its sums")
+    crawl.visit(who, "/tresorerie/tva", "association's VAT")
+    crawl.refused(who, "/tresorerie/tva", {}, "association's VAT: empty")
+    crawl.refused(who, "/tresorerie/tva", {"vat": HOSTILE, "valid_from": LONG}, "association's VAT: hostile")
+    crawl.refused(who, "/tresorerie/tva", {"vat": "exempt", "valid_from": "2026-12-24"}, "association's VAT: mid-month")
+    crawl.send(who, "/tresorerie/tva", {"vat": "exempt", "valid_from": "2027-01-01"}, "association's VAT: noted")
     for months in ("du=2026-12&au=2026-11", "du=2026-11&au=2026-12", f"du={HOSTILE}&au=2026-11", "au=2026-11"):
         crawl.visit(who, f"{book}/fec?{months}", f"accounts: {months}")
 

@@ -183,7 +183,7 @@ def test_the_shops_statement_says_what_it_bears(hall: Hall, shared: Town, sandbo
             now=clock.now(),
         )
     with hall.database.reading() as session:
-        month = days_of(session, party="merchant:fromagerie", month=TODAY, charges_vat=True)
+        month = days_of(session, party="merchant:fromagerie", month=TODAY, charges_vat=lambda on: True)
         merchant_id = session.scalars(select(Merchant.id).where(Merchant.key == "fromagerie")).one()
         where = money_of(session, party="merchant:fromagerie", codes=[placed.code])[placed.code]
     sums = month.whole.sums

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from marketplace.clock import FixedClock
 from marketplace.db import Database
 from marketplace.hall import Hall
 from marketplace.ids import new_token
+from marketplace.invoices.vat_status import vat_history
 from marketplace.ledger import accounts
 from marketplace.ledger.service import post
 from marketplace.money import Money
@@ -94,3 +95,30 @@ def test_a_month_that_cannot_be_had_is_said_at_its_field(hall: Hall, treasurer: 
         ):
             answer = treasurer.get(f"{BOOK}{file}?{months}")
             assert (answer.status_code, said in answer.text) == (422, True), (file, months)
+
+
+def test_vat_changes_with_a_month_to_come_and_never_before(hall: Hall, treasurer: FlaskClient) -> None:
+    page = treasurer.get("/tresorerie/tva").text
+    assert "Facture la TVA (FR66000000018)" in page
+    token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
+    for valid_from, vat, said in (
+        ("2026-11-24", "exempt", "Choisissez un jour à partir du 1er décembre 2026."),
+        ("2026-11-01", "exempt", "Choisissez un jour à partir du 1er décembre 2026."),
+        ("2026-12-24", "exempt", "Choisissez le premier jour d’un mois, par exemple le 1er janvier 2027."),
+        ("2028-01-01", "exempt", "Choisissez un jour plus proche"),
+        ("2027-01-01", "charged", "celle-ci compte déjà le 1er janvier 2027"),
+        ("2027-01-01", "", "L’association et la TVA"),
+        ("2027-01-01", "exempt", ""),
+        ("2027-01-01", "exempt", "celle-ci compte déjà le 1er janvier 2027"),
+        ("2027-03-01", "charged", ""),
+    ):
+        form = {"csrf_token": token, "vat": vat, "valid_from": valid_from}
+        answer = treasurer.post("/tresorerie/tva", data=form)
+        assert (answer.status_code, said in answer.text) == (422 if said else 303, True), (valid_from, vat)
+    page = treasurer.get("/tresorerie/tva").text
+    assert "Aujourd’hui\xa0: <strong>Facture la TVA (FR66000000018)</strong>" in page
+    with hall.database.reading() as session:
+        history = vat_history(session, hall.settings.association)
+    months = [date(2026, 11, 24), date(2026, 12, 31), date(2027, 1, 1), date(2027, 2, 28), date(2027, 3, 1)]
+    assert [history.charges_on(on) for on in months] == [True, True, False, False, True]
+    assert [status.set_by for status in history.statuses] == ["Claire", "Claire"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from flask import Flask
@@ -21,7 +21,7 @@ from marketplace.clock import FixedClock, local_day
 from marketplace.hall import Hall
 from marketplace.invoices.freezing import from_kept
 from marketplace.invoices.mandates import end_mandate, sign_mandate
-from marketplace.invoices.models import IssuedDocument
+from marketplace.invoices.models import IssuedDocument, VatStatus
 from marketplace.invoices.rules import Document
 from marketplace.money import Money
 from tests.apps import app_over
@@ -227,6 +227,18 @@ def test_the_delivery_that_goes_back_is_credited_by_the_association(hall: Hall, 
         "1.50",
         "F2026-00001",
     )
+
+
+def test_a_delivery_has_the_vat_of_the_day_of_its_order(hall: Hall, town: Town, sandbox: Sandbox) -> None:
+    placed = [place(hall.database, town, ("C1",), clock=hall.clock) for _ in range(2)]
+    for begins_on, order in zip((date(2026, 12, 1), date(2026, 11, 1)), placed, strict=True):
+        with hall.database.transaction() as session:
+            session.add(VatStatus(valid_from=begins_on, vat_number="", set_at=hall.clock.now(), actor="test"))
+        pay(hall, sandbox, order)
+        _bring(hall, order, "cave")
+    first, second = (paper for paper in _papers(hall) if paper.seller.key == "association")
+    assert (str(first.vat), first.seller.vat_number) == ("0.75", "FR66000000018")
+    assert (str(second.vat), second.seller.vat_number) == ("0.00", "")
 
 
 def test_what_the_association_gives_is_no_credit_of_the_merchant(hall: Hall, town: Town, sandbox: Sandbox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from sqlalchemy import URL, create_engine, select, text
@@ -132,5 +133,8 @@ def test_the_book_of_before_is_sealed_and_another_role_may_only_read_and_add(hou
         keys = "SELECT p.key FROM ledger_seal s JOIN ledger_posting p ON p.id = s.posting_id ORDER BY s.number"
         assert session.scalars(text(keys)).all() == ["old", "new"]
         session.execute(text("SET LOCAL ROLE market_app"))
+        # What the settings said of the association's VAT was taken over, from the beginning on.
+        statuses = session.execute(text("SELECT valid_from, vat_number, actor FROM vat_status")).all()
+        assert [tuple(row) for row in statuses] == [(date(2000, 1, 1), "FR66000000018", "settings")]
         with pytest.raises(DBAPIError, match="permission denied for table ledger_entry"):
             session.execute(text("UPDATE ledger_entry SET amount = 1"))

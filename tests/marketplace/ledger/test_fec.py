@@ -68,7 +68,13 @@ def _period(book: Database, first: date = NOVEMBER, last: date = NOVEMBER) -> Cl
 
 def _rows(book: Database, period: ClosedPeriod, *, charges_vat: bool = True) -> list[dict[str, str]]:
     file = b"".join(
-        fec_file(lines_of(book, period), validated=period.validated, names=NAMES, words=WORDS, charges_vat=charges_vat)
+        fec_file(
+            lines_of(book, period),
+            validated=period.validated,
+            names=NAMES,
+            words=WORDS,
+            charges_vat=lambda on: charges_vat,
+        )
     ).decode("utf-8")
     head, *lines = file.removesuffix("\r\n").split("\r\n")
     assert head.split("\t") == list(FIELDS) and len(FIELDS) == 18
@@ -173,6 +179,6 @@ def test_the_file_begins_before_the_last_line_is_read(book: Database) -> None:
             for account, cents in ((accounts.HOLDING, 100), (accounts.UNMATCHED, -100)):
                 yield JournalLine(read, NOVEMBER, utc(1), f"paid:{read}", "paid", "N", "test", account, Money(cents))
 
-    file = fec_file(endless(), validated={NOVEMBER: DECEMBER}, names={}, words=WORDS, charges_vat=True)
+    file = fec_file(endless(), validated={NOVEMBER: DECEMBER}, names={}, words=WORDS, charges_vat=lambda on: True)
     assert next(file).count(b"\r\n") == 1 + 500
     assert read <= 252

@@ -93,7 +93,7 @@ DOORS = {
         treasury.home treasury.differences treasury.make_up treasury.settle
         commissions.home commissions.show commissions.change
         delivery_terms.change delivery_terms.home delivery_terms.show
-        accounting.fec accounting.home accounting.journal dac7.home dac7.table
+        accounting.fec accounting.home accounting.journal vat_status.change vat_status.show dac7.home dac7.table
         to_write.home to_write.table
         commission_runs.again commission_runs.home commission_runs.show commission_runs.start
         merchant_files.mend merchant_files.show
@@ -188,6 +188,7 @@ FORMS: dict[str, dict[str, str]] = {
     "attention.give_back": {},
     "attention.refund_again": {},
     "attention.settle": {},
+    "vat_status.change": {"vat": "exempt", "valid_from": "2027-01-01"},
     "merchant.do_cancel": {},
     "merchant.report_lack": {"available-1": "1"},
     "merchant.goods_back": {"basis": "goods"},
