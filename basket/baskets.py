@@ -55,9 +55,13 @@ def add_line(session: Session, *, basket_id: int, variant_id: int, qty: int, now
     NotForSale, TooMany (with what is left) or BasketFull otherwise; the basket is then as before.
     """
     variant = _variant_for_sale(session, variant_id)
-    has = session.scalar(select(Line.qty).where(Line.basket_id == basket_id, Line.variant_id == variant_id)) or 0
+    lines_qty, has = session.execute(
+        select(func.count(), func.coalesce(func.max(Line.qty).filter(Line.variant_id == variant_id), 0)).where(
+            Line.basket_id == basket_id
+        )
+    ).one()
     _check_room(variant, has + qty)
-    if not has and _lines_qty(session, basket_id) >= LINES_MOST:
+    if not has and lines_qty >= LINES_MOST:
         raise BasketFull(most=LINES_MOST)
     line_id = session.scalar(
         upsert(Line)
@@ -138,10 +142,6 @@ def _check_room(variant: Variant, qty: int) -> None:
     left = min(variant.available_qty, QTY_MOST)
     if qty > left:
         raise TooMany(left=left)
-
-
-def _lines_qty(session: Session, basket_id: int) -> int:
-    return session.scalar(select(func.count()).select_from(Line).where(Line.basket_id == basket_id)) or 0
 
 
 def _line_of(session: Session, basket_id: int, line_id: int) -> Line:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from basket import cancelling, shortages, weighing
 from basket.models import Order, OrderEvent, OrderLine, OrderRefund, RefundedLine, SubOrder
 from basket.part_money import PartMoney, money_of
-from basket.refund_queries import NOTHING, refunded_lines, refunded_part
+from basket.refund_queries import NOTHING, refunded_lines, sum_of
 from basket.rules import initials
 from marketplace.clock import local_day, local_instant
 from marketplace.delivery.models import Booking, Parcel
@@ -184,13 +184,13 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
     sub_order, order, slug = row
     number, parcels_qty = _parcel(session, order, slug)
     missing = refunded_lines(session, sub_order.id)
-    undone = refunded_part(session, sub_order.id)
+    undone = sum_of(missing.values())
     lines = session.execute(
         select(OrderLine, Variant.product_id)
         .join(Variant, OrderLine.variant_id == Variant.id)
         .where(OrderLine.sub_order_id == sub_order.id)
         .order_by(OrderLine.position)
-    )
+    ).all()
     events = session.execute(
         select(OrderEvent.at, OrderEvent.event).where(OrderEvent.sub_order_id == sub_order.id).order_by(OrderEvent.id)
     )
@@ -229,7 +229,7 @@ def get_sheet(session: Session, *, sub_order_id: int, shop_ids: frozenset[int]) 
             for line, product_id in lines
         ),
         events=tuple(SheetEvent(at, event) for at, event in events),
-        is_weighable=bool(weighing.weighable_lines(session, sub_order.id)),
+        is_weighable=bool(weighing.weighable([line for line, _ in lines], missing)),
         money=money_of(session, party=sub_order.party, codes=[order.code])[order.code],
     )
 

@@ -70,7 +70,6 @@ def move_order(session: Session, order: Order, event: str, actor: str, now: date
         for sub_order in parts_of(session, order.id):
             if sub_order.state != "cancelled":
                 move_part(session, sub_order, "cancel", actor, now)
-    session.flush()
 
 
 def move_part(session: Session, sub_order: SubOrder, event: str, actor: str, now: datetime) -> None:
@@ -80,7 +79,6 @@ def move_part(session: Session, sub_order: SubOrder, event: str, actor: str, now
         raise NotPossibleNow(state=sub_order.state)
     record(session, sub_order.order_id, sub_order.id, event, sub_order.state, after, actor, now)
     sub_order.state = after
-    session.flush()
 
 
 def complete_part(session: Session, order: Order, sub_order: SubOrder, actor: str, now: datetime) -> None:

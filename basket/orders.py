@@ -554,13 +554,16 @@ def advance(
     the resident wants the collection code and completes the sub-order; to the courier it wants none. NotFound for
     another shop's, WrongCollectionCode, NotPossibleNow.
     """
-    order_id = session.scalar(
-        select(SubOrder.order_id).where(SubOrder.id == sub_order_id, SubOrder.shop_id.in_(shop_ids))
-    )
-    if order_id is None:
-        raise NotFound()
     # The order before its parts, as everywhere: two shops that end their parts together would wait for each other.
-    order = session.get_one(Order, order_id, with_for_update=True, populate_existing=True)
+    order = session.scalars(
+        select(Order)
+        .join(SubOrder, SubOrder.order_id == Order.id)
+        .where(SubOrder.id == sub_order_id, SubOrder.shop_id.in_(shop_ids))
+        .with_for_update(of=Order)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if order is None:
+        raise NotFound()
     sub_order = session.get_one(SubOrder, sub_order_id, with_for_update=True, populate_existing=True)
     if is_behind(sub_order.state, event):
         return False

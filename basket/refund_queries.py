@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, ColumnElement, func, select, type_coerce
@@ -59,14 +60,18 @@ def _qty_for(reason: str) -> ColumnElement[int]:
     return func.coalesce(func.sum(RefundedLine.qty).filter(OrderRefund.reason == reason), 0)
 
 
-def refunded_part(session: Session, sub_order_id: int) -> Undone:
-    """What was undone of a shop's whole part."""
-    row = session.execute(
-        select(*_SUMS)
-        .join(OrderRefund, RefundedLine.order_refund_id == OrderRefund.id)
-        .where(OrderRefund.sub_order_id == sub_order_id)
-    ).one()
-    return _undone(*row)
+def sum_of(lines: Iterable[Undone]) -> Undone:
+    """What was undone of a whole part, from its lines."""
+    of_each = list(lines)
+    return Undone(
+        sum(line.qty for line in of_each),
+        Money.total([line.amount for line in of_each]),
+        Money.total([line.commission for line in of_each]),
+        Money.total([line.gesture for line in of_each]),
+        Money.total([line.contribution for line in of_each]),
+        sum(line.missing_qty for line in of_each),
+        sum(line.withdrawn_qty for line in of_each),
+    )
 
 
 def delivery_given_back(session: Session, order_id: int) -> Money:

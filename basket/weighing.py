@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from basket.giving_back import Returned, give_back
 from basket.models import Order, OrderLine, OrderRefund, SubOrder, Weighing
 from basket.moves import NotPossibleNow
-from basket.refund_queries import NOTHING, refunded_lines
+from basket.refund_queries import NOTHING, Undone, refunded_lines
 from basket.rules import lighter
 from basket.shortages import STATES
 from marketplace.errors import NotFound
@@ -32,18 +32,20 @@ class Weighable:
 
 def weighable_lines(session: Session, sub_order_id: int) -> tuple[Weighable, ...]:
     """The lines of a part that were sold with a weight, and that cost something."""
-    undone = refunded_lines(session, sub_order_id)
     lines = session.scalars(
-        select(OrderLine)
-        .where(OrderLine.sub_order_id == sub_order_id, OrderLine.net_grams.is_not(None))
-        .order_by(OrderLine.position)
-    )
-    weighable = []
+        select(OrderLine).where(OrderLine.sub_order_id == sub_order_id).order_by(OrderLine.position)
+    ).all()
+    return weighable(lines, refunded_lines(session, sub_order_id))
+
+
+def weighable(lines: Sequence[OrderLine], undone: Mapping[int, Undone]) -> tuple[Weighable, ...]:
+    """Those of a part's lines; `undone` is what the resident does not get of them, by line."""
+    found = []
     for line in lines:
         left_qty = line.qty - undone.get(line.id, NOTHING).qty
         if left_qty and line.unit_price and line.net_grams is not None:
-            weighable.append(Weighable(line.id, line.name, line.label, left_qty, left_qty * line.net_grams))
-    return tuple(weighable)
+            found.append(Weighable(line.id, line.name, line.label, left_qty, left_qty * line.net_grams))
+    return tuple(found)
 
 
 def report_weights(

@@ -40,11 +40,14 @@ def send_once(hall: Hall, letter: Letter) -> None:
 
 def _is_due(session: Session, letter: Letter, now: datetime) -> bool:
     """The letter is in the register; whether it still has to go."""
-    session.execute(
+    is_new = session.scalar(
         insert(SentLetter)
         .values(key=letter.key, to=letter.to, asked_at=now)
         .on_conflict_do_nothing(index_elements=[SentLetter.key])
+        .returning(SentLetter.key)
     )
+    if is_new:
+        return True
     sent_at, failed_reason = session.execute(
         select(SentLetter.sent_at, SentLetter.failed_reason).where(SentLetter.key == letter.key)
     ).one()

@@ -87,6 +87,7 @@ def _end(session: Session, *, reference: str, state: str, actor: str, now: datet
         .values(state=state)
         .returning(StockHold.variant_id, StockHold.qty)
     ).all()
+    moves = []
     for variant_id, qty in sorted((row[0], row[1]) for row in ended):
         leaving = qty if state == "sold" else 0
         session.execute(
@@ -95,9 +96,10 @@ def _end(session: Session, *, reference: str, state: str, actor: str, now: datet
             .values(held_qty=Variant.held_qty - qty, on_hand_qty=Variant.on_hand_qty - leaving)
         )
         if leaving:
-            session.add(
+            moves.append(
                 StockMove(variant_id=variant_id, qty=-qty, reason="sold", reference=reference, at=now, actor=actor)
             )
+    session.add_all(moves)
     session.flush()
     return len(ended)
 

@@ -50,7 +50,7 @@ def document_sale(
 
     Harmless to repeat: the first document is the answer. None while nothing was handed over, or nothing is left of it.
     """
-    order = _lock_order(session, select(SubOrder.order_id).where(SubOrder.id == sub_order_id))
+    order = _lock_order(session, select(Order).join(SubOrder).where(SubOrder.id == sub_order_id))
     known = find_issued(session, sale_key(sub_order_id))
     sub_order = session.get_one(SubOrder, sub_order_id, populate_existing=True)
     if known is not None or sub_order.state != "delivered":
@@ -59,7 +59,10 @@ def document_sale(
         line_id: TakenBack(undone.qty, undone.amount - undone.gesture)
         for line_id, undone in refunded_lines(session, sub_order_id).items()
     }
-    lines = lines_left(_sold_lines(session, sub_order_id), taken, partly=words["partly"])
+    sold = session.scalars(
+        select(OrderLine).where(OrderLine.sub_order_id == sub_order_id).order_by(OrderLine.position)
+    ).all()
+    lines = lines_left([_sold(line) for line in sold], taken, partly=words["partly"])
     if not lines:
         return None
     seller = seller_by_key(session, sub_order.party.removeprefix("merchant:")).as_party
@@ -67,6 +70,7 @@ def document_sale(
     charges_vat = any(line.vat_bp for line in lines)
     seller = replace(seller, vat_number=vat_number_of(seller.siren) if charges_vat else "")
     supplied_on = _handed_over_on(session, sub_order_id)
+    paid_on, is_play = _paid(session, order)
     issued = issue_for_seller(
         session,
         key=sale_key(sub_order_id),
@@ -79,10 +83,10 @@ def document_sale(
             supplied_on=supplied_on,
             supply=GOODS,
             settlement=ONLINE,
-            settled_on=_paid_on(session, order),
+            settled_on=paid_on,
             reference=order.code,
-            has_guaranteed_goods=_has_guaranteed_goods(session, sub_order_id),
-            is_fictitious=_is_play(session, order),
+            has_guaranteed_goods=any(line.kind in GUARANTEED for line in sold),
+            is_fictitious=is_play,
         ),
         issuer=association,
         now=now,
@@ -99,7 +103,7 @@ def document_delivery(
 
     Harmless to repeat. None for an order that is collected, or of whose fee nothing is left.
     """
-    order = _lock_order(session, select(Order.id).where(Order.id == order_id))
+    order = _lock_order(session, select(Order).where(Order.id == order_id))
     known = find_issued(session, delivery_key(order_id))
     handed_over_on = session.scalar(
         select(func.min(OrderEvent.at)).where(OrderEvent.order_id == order_id, OrderEvent.event == "deliver")
@@ -109,6 +113,7 @@ def document_delivery(
     fee = order.delivery_fee - delivery_given_back(session, order_id)
     if not fee:
         return None
+    paid_on, is_play = _paid(session, order)
     vat_bp = legal_number("vat.delivery_bp", local_day(order.placed_at)) if association.vat_number else 0
     issued = issue_own(
         session,
@@ -121,9 +126,9 @@ def document_delivery(
             supplied_on=local_day(handed_over_on),
             supply=SERVICES,
             settlement=ONLINE,
-            settled_on=_paid_on(session, order),
+            settled_on=paid_on,
             reference=order.code,
-            is_fictitious=_is_play(session, order),
+            is_fictitious=is_play,
         ),
         now=now,
     )
@@ -139,7 +144,7 @@ def credit_refund(session: Session, *, order_refund_id: int, words: Words, now: 
     Harmless to repeat. None on what was not invoiced yet (the invoice will reckon with the refund), and on an invoice
     of a merchant whose mandate has ended: that credit note is the merchant's own to write (`to_write`).
     """
-    order = _lock_order(session, select(OrderRefund.order_id).where(OrderRefund.id == order_refund_id))
+    order = _lock_order(session, select(Order).join(OrderRefund).where(OrderRefund.id == order_refund_id))
     refund = session.get_one(OrderRefund, order_refund_id)
     reason = words[f"reason_{refund.reason}"]
     notes = []
@@ -176,25 +181,18 @@ def _may_credit(session: Session, document: Document, now: datetime) -> bool:
 # --- Read ------------------------------------------------------------------------------------------------------
 
 
-def _lock_order(session: Session, which: Select[int]) -> Order:
-    order_id = session.scalars(which).one()
-    return session.get_one(Order, order_id, with_for_update=True, populate_existing=True)
+def _lock_order(session: Session, which: Select[Order]) -> Order:
+    return session.scalars(which.with_for_update(of=Order).execution_options(populate_existing=True)).one()
 
 
-def _sold_lines(session: Session, sub_order_id: int) -> list[SoldLine]:
-    lines = session.scalars(
-        select(OrderLine).where(OrderLine.sub_order_id == sub_order_id).order_by(OrderLine.position)
+def _sold(line: OrderLine) -> SoldLine:
+    return SoldLine(
+        id=line.id,
+        text=f"{line.name} ({line.label})" if line.label else line.name,
+        qty=line.qty,
+        unit_price=line.unit_price,
+        vat_bp=line.vat_bp,
     )
-    return [
-        SoldLine(
-            id=line.id,
-            text=f"{line.name} ({line.label})" if line.label else line.name,
-            qty=line.qty,
-            unit_price=line.unit_price,
-            vat_bp=line.vat_bp,
-        )
-        for line in lines
-    ]
 
 
 def _handed_over_on(session: Session, sub_order_id: int) -> date:
@@ -205,19 +203,14 @@ def _handed_over_on(session: Session, sub_order_id: int) -> date:
     return local_day(at)
 
 
-def _paid_on(session: Session, order: Order) -> date | None:
-    at = session.scalar(select(Payment.paid_at).where(Payment.id == order.payment_id))
-    return local_day(at) if at is not None else None
-
-
-def _is_play(session: Session, order: Order) -> bool:
-    """Nobody has paid real money: the document says that it is worth nothing."""
-    return session.scalar(select(Payment.provider_env).where(Payment.id == order.payment_id)) != "live"
-
-
-def _has_guaranteed_goods(session: Session, sub_order_id: int) -> bool:
-    kinds = session.scalars(select(OrderLine.kind).where(OrderLine.sub_order_id == sub_order_id))
-    return any(kind in GUARANTEED for kind in kinds)
+def _paid(session: Session, order: Order) -> tuple[date | None, bool]:
+    """When; and whether nobody has paid real money: the document says then that it is worth nothing."""
+    row = session.execute(
+        select(Payment.paid_at, Payment.provider_env).where(Payment.id == order.payment_id)
+    ).one_or_none()
+    if row is None:
+        return None, True
+    return local_day(row.paid_at) if row.paid_at is not None else None, row.provider_env != "live"
 
 
 def _buyer(order: Order) -> Party:

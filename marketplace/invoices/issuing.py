@@ -309,6 +309,14 @@ def _lock_series(
     """The series of this kind of document and this year, made if it is the first; nobody else counts in it now."""
     seller = draft.seller.key
     prefix = series_prefix(draft.kind, on.year, mandate.ordinal if mandate else None)
+    which = (
+        select(InvoiceSeries)
+        .where(InvoiceSeries.seller == seller, InvoiceSeries.prefix == prefix)
+        .with_for_update(key_share=True)
+    )
+    series = session.scalars(which).one_or_none()
+    if series is not None:
+        return series
     session.execute(
         upsert(InvoiceSeries)
         .values(
@@ -321,11 +329,7 @@ def _lock_series(
         )
         .on_conflict_do_nothing(index_elements=[InvoiceSeries.seller, InvoiceSeries.prefix])
     )
-    return session.scalars(
-        select(InvoiceSeries)
-        .where(InvoiceSeries.seller == seller, InvoiceSeries.prefix == prefix)
-        .with_for_update(key_share=True)
-    ).one()
+    return session.scalars(which).one()
 
 
 def find_issued(session: Session, key: str) -> Issued | None:

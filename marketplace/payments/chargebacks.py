@@ -20,11 +20,6 @@ from marketplace.payments.gateway import ProviderChargeback
 from marketplace.payments.models import MACHINE, Chargeback, Payment, Share
 
 
-def has_chargebacks(session: Session, payment_id: int) -> bool:
-    """Whether we know of one already, won or lost."""
-    return session.scalar(select(Chargeback.id).where(Chargeback.payment_id == payment_id).limit(1)) is not None
-
-
 def is_disputed(session: Session, payment_id: int) -> bool:
     """Whether a bank has some of the payment and has not given it back."""
     is_open = (Chargeback.payment_id == payment_id, Chargeback.reversed_at.is_(None))

@@ -136,11 +136,11 @@ def book_what_it_tells(hall: Hall) -> None:
                 .limit(BOOKED_AT_ONCE_QTY)
                 .with_for_update()
             ).all()
+            if not lines:
+                return
             numbers = _references(session, env, lines)
             for line in lines:
                 _book(session, line, numbers, hall.clock.now())
-        if not lines:
-            return
         last_id = lines[-1].id
 
 

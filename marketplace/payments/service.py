@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ScalarSelect, Select, case, select, update
+from sqlalchemy import ScalarSelect, Select, case, exists, select, update
 from sqlalchemy.orm import Session
 
 from marketplace.clock import local_day
@@ -24,7 +24,7 @@ from marketplace.jobs import publish
 from marketplace.ledger import accounts
 from marketplace.ledger.service import post
 from marketplace.money import ZERO, Money
-from marketplace.payments.chargebacks import apply_chargebacks, has_chargebacks
+from marketplace.payments.chargebacks import apply_chargebacks
 from marketplace.payments.gateway import (
     CURRENCY,
     Gateway,
@@ -238,13 +238,18 @@ def _end_unheard(database: Database, payment_id: int, *, state: str, now: dateti
 
 def settle(hall: Hall, payment_id: int) -> None:
     """Fetch the payment from the provider and write down what it says; harmless to repeat (I11)."""
-    with hall.database.reading() as session:
-        payment = session.get(Payment, payment_id)
-        if payment is None:
-            raise NotFound()
-        provider_id, state = payment.provider_id, payment.state
-        was_disputed = has_chargebacks(session, payment_id)
-        has_refunds = session.scalar(select(Refund.id).where(Refund.payment_id == payment_id).limit(1)) is not None
+    with hall.database.glance() as session:
+        known = session.execute(
+            select(
+                Payment.provider_id,
+                Payment.state,
+                exists().where(Chargeback.payment_id == Payment.id),
+                exists().where(Refund.payment_id == Payment.id),
+            ).where(Payment.id == payment_id)
+        ).one_or_none()
+    if known is None:
+        raise NotFound()
+    provider_id, state, was_disputed, has_refunds = known
     if provider_id is None:
         if state in UNHEARD_STATES:
             open_at_provider(hall, payment_id)
@@ -371,14 +376,15 @@ def reconcile(hall: Hall, *, advance: Callable[[int], None] = lambda qty: None) 
         page, cursor = hall.gateway.payments_since(from_id=cursor)
         advance(len(page))
         with hall.database.transaction() as session:
-            for answer in page:
-                if answer.status == "paid":
-                    payment = _find(session, env, answer)
-                    if payment is None:
-                        log.error("the provider's paid payment %s is none of ours", answer.id)
-                        strangers.append(answer)
-                    elif _compare(session, payment, answer):
-                        news.add(payment.id)
+            paid = [answer for answer in page if answer.status == "paid"]
+            find = _ours(session, env, paid)
+            for answer in paid:
+                payment = find(answer)
+                if payment is None:
+                    log.error("the provider's paid payment %s is none of ours", answer.id)
+                    strangers.append(answer)
+                elif _compare(session, payment, answer):
+                    news.add(payment.id)
         if cursor is None:
             return News(frozenset(news), tuple(strangers))
 
@@ -405,16 +411,33 @@ def look_for_chargebacks(hall: Hall) -> News:
     return News(frozenset(payment_ids))
 
 
-def _find(session: Session, env: str, answer: ProviderPayment) -> Payment | None:
-    return session.scalars(
+def _ours(
+    session: Session, env: str, answers: Sequence[ProviderPayment]
+) -> Callable[[ProviderPayment], Payment | None]:
+    """Which payment of ours an answer is about; all of them are held until the transaction ends."""
+    payments = session.scalars(
         select(Payment)
         .where(
             Payment.provider_env == env,
-            (Payment.provider_id == answer.id)
-            | (Payment.idempotency_key == answer.metadata.get("payment_key", "")) & Payment.provider_id.is_(None),
+            Payment.provider_id.in_([answer.id for answer in answers])
+            | Payment.idempotency_key.in_([_our_key(answer) for answer in answers]) & Payment.provider_id.is_(None),
         )
+        .order_by(Payment.id)
         .with_for_update()
-    ).one_or_none()
+    ).all()
+    by_id = {payment.provider_id: payment for payment in payments if payment.provider_id is not None}
+    by_key = {payment.idempotency_key: payment for payment in payments if payment.provider_id is None}
+
+    def find(answer: ProviderPayment) -> Payment | None:
+        payment = by_id.get(answer.id) or by_key.get(_our_key(answer))
+        # Of two answers with one key the first has given the payment its id.
+        return payment if payment is not None and payment.provider_id in (None, answer.id) else None
+
+    return find
+
+
+def _our_key(answer: ProviderPayment) -> str:
+    return str(answer.metadata.get("payment_key", ""))
 
 
 def _compare(session: Session, payment: Payment, answer: ProviderPayment) -> bool:

@@ -77,8 +77,13 @@ def send_share(hall: Hall, share_id: int) -> None:
     back to it. Raises the gateway's TryAgain or OutcomeUnknown, so that the job comes back.
     """
     with hall.database.transaction() as session:
-        payment_id = session.scalars(select(Share.payment_id).where(Share.id == share_id)).one()
-        payment = session.get_one(Payment, payment_id, with_for_update=True)
+        payment = session.scalars(
+            select(Payment)
+            .join(Share, Share.payment_id == Payment.id)
+            .where(Share.id == share_id)
+            .with_for_update(of=Payment)
+        ).one()
+        payment_id = payment.id
         share = session.get_one(Share, share_id, with_for_update=True, populate_existing=True)
         if share.state not in ("due", "sending", "unknown"):
             return
@@ -168,8 +173,10 @@ def held_for_routes(session: Session, payment: Payment) -> Money:
     routed = select(func.coalesce(func.sum(type_coerce(Share.routed_amount, BigInteger)), 0)).where(
         Share.payment_id == payment.id, Share.state.in_(ON_THE_WAY)
     )
-    gone = [int(session.scalar(query) or 0) for query in (back, routed)]
-    return payment.amount - Money(sum(gone)) + Money(int(session.scalar(reversed_back) or 0))
+    gone, came_back, sent = session.execute(
+        select(back.scalar_subquery(), reversed_back.scalar_subquery(), routed.scalar_subquery())
+    ).one()
+    return payment.amount - Money(int(gone)) + Money(int(came_back)) - Money(int(sent))
 
 
 def make_up(session: Session, *, share_id: int, actor: str, now: datetime) -> bool:
