@@ -93,7 +93,7 @@ def missing_of(seller: SellerFile, account_id: str) -> tuple[str, ...]:
         "siren": bool(seller.siren),
         "legal_form": bool(seller.legal_form),
         "address": bool(seller.street and seller.postcode and seller.city),
-        "birth": not is_natural_person(seller.legal_form),
+        "birth": seller.born_on is not None or not is_natural_person(seller.legal_form),
         "account": bool(account_id),
     }
     return tuple(word for word, is_there in has.items() if not is_there)

@@ -25,6 +25,8 @@ class Merchant(Base):
     registration: Mapped[str]
     #: "SARL", "EI": invoices name it. Empty until the merchant has said it.
     legal_form: Mapped[str] = mapped_column(server_default="")
+    #: Of a sole trader: the tax office asks for it once a year (domain M10), and nobody else sees it.
+    born_on: Mapped[date | None]
     #: Sells without VAT (franchise en base): its sales are at no rate, and its invoices say so.
     is_vat_exempt: Mapped[bool] = mapped_column(server_default=text("false"))
     street: Mapped[str]

@@ -148,5 +148,7 @@ class MerchantFile(Boundary):
     street = TextField(required=True, max_length=200)
     postcode = PostcodeField(required=True, max_length=20)
     city = TextField(required=True, max_length=100)
+    legal_form = TextField(load_default="", max_length=80)
+    born_on = DayField(load_default=None, max_length=20)
     #: Asked for where the SIREN is another than before.
     reason = TextField(load_default="", max_length=300, multiline=True)

@@ -25,6 +25,8 @@ class SellerFile:
     legal_name: str
     registration: str
     legal_form: str
+    #: Of a sole trader, for the tax office alone.
+    born_on: date | None
     is_vat_exempt: bool
     street: str
     postcode: str
@@ -106,6 +108,7 @@ def _file(merchant: Merchant, *, is_owner: bool) -> SellerFile:
         legal_name=merchant.legal_name,
         registration=merchant.registration,
         legal_form=merchant.legal_form,
+        born_on=merchant.born_on,
         is_vat_exempt=merchant.is_vat_exempt,
         street=merchant.street,
         postcode=merchant.postcode,

@@ -90,7 +90,7 @@ def _rows(sellers: Sequence[SellerYear], words: Mapping[str, str]) -> Iterator[S
         words[name] % {"quarter": quarter} for quarter in (1, 2, 3, 4) for name in ("consideration", "qty", "fees")
     ]
     yield [
-        *(words[name] for name in ("name", "legal_form", "siren", "vat_number", "registration")),
+        *(words[name] for name in ("name", "legal_form", "siren", "vat_number", "registration", "born_on")),
         *(words[name] for name in ("street", "postcode", "city", "country", "account")),
         *of_quarters,
         *(words[name] for name in ("year_consideration", "year_qty", "year_fees", "is_reported", "missing")),
@@ -103,6 +103,7 @@ def _rows(sellers: Sequence[SellerYear], words: Mapping[str, str]) -> Iterator[S
             seller.siren,
             seller.as_party.vat_number,
             seller.registration,
+            seller.born_on or "",
             seller.street,
             seller.postcode,
             seller.city,

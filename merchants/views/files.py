@@ -66,6 +66,8 @@ def _page(merchant_id: int, codes: Mapping[str, Sequence[str]], details: Mapping
         typed=request.form
         or {
             "registration": seller.registration,
+            "legal_form": seller.legal_form,
+            "born_on": f"{seller.born_on:%d/%m/%Y}" if seller.born_on else "",
             "street": seller.street,
             "postcode": seller.postcode,
             "city": seller.city,

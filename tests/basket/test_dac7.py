@@ -94,6 +94,9 @@ def test_what_a_file_lacks_is_named(hall: Hall, town: object) -> None:
         )
         session.expire_all()
         assert missing_of(seller_by_key(session, "cave"), "") == ("siren", "address", "birth", "account")
+        session.execute(update(Merchant).where(Merchant.key == "cave").values(born_on=date(1974, 11, 28)))
+        session.expire_all()
+        assert missing_of(seller_by_key(session, "cave"), "") == ("siren", "address", "account")
 
 
 def test_persons_are_told_from_companies_by_their_legal_form() -> None:
@@ -114,9 +117,13 @@ def test_the_treasurer_reads_it_and_fetches_the_table(hall: Hall, paid: Paid, ke
     assert "Date limite\xa0: 31 janvier 2027." in page
     assert "moins de 30 ventes et gagné 2\u202f000,00\xa0€ au plus" in page
     assert "Il manque à son dossier\xa0: la forme juridique." in page
+    assert "Ce tableau n’est pas le fichier que le fisc attend" in page
     assert "16,56\xa0€" in page and "Sous les seuils" in page
     titles, wine, books, rest = treasurer.get("/tresorerie/dac7/csv").data.decode("utf-8-sig").split("\r\n")
-    assert titles.startswith("Dénomination;Forme juridique;SIREN;N° de TVA;") and rest == ""
+    assert (
+        titles.startswith("Dénomination;Forme juridique;SIREN;N° de TVA;Immatriculation;Date de naissance;")
+        and rest == ""
+    )
     assert wine.startswith("SARL Cave du Minage;")
     assert books.endswith(
         ";org_librairie;0,00;0;0,00;0,00;0;0,00;0,00;0;0,00;16,56;1;1,44;16,56;1;1,44;non;la forme juridique"

@@ -250,6 +250,10 @@ def test_a_forged_notice_is_answered_like_any_other_and_does_nothing(
     }[whose]
     assert _tell(client, _payment(hall, mine.payment_id), forged) == 200
     assert client.post("/paiements/avis/nobodys-token", data={"id": paid_id}).status_code == 200
+    if whose in ("no id at all", "a path"):
+        # Before the provider has it a payment has no id that another could be told from.
+        unheard = place(hall.database, town, ("C1",), clock=hall.clock)
+        assert _tell(client, _payment(hall, unheard.payment_id), forged) == 200
     assert _waiting_jobs(hall) == 0
     assert (_order(hall, mine).state, _order(hall, other).state) == ("awaiting_payment", "awaiting_payment")
 

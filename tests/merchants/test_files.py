@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from flask import Flask
@@ -109,3 +109,26 @@ def test_what_was_changed_in_a_file_is_never_rewritten(
         assert mend_file(session, merchant_id=merchant_id, wanted=wanted, reason="", actor="test", now=clock.now())
     with pytest.raises(DBAPIError, match="file_change is append-only"), hall.database.transaction() as session:
         session.execute(text(operation))
+
+
+def test_a_birth_date_is_a_persons_and_its_history_does_not_tell_it(hall: Hall, town: Town, app: Flask) -> None:
+    with hall.database.reading() as session:
+        cave = seller_by_key(session, "cave")
+    treasurer, page = browser_of(app, hall, role="treasurer"), f"/tresorerie/commerces/{cave.id}"
+    file = {"registration": "SIREN 000000042", **ADDRESS}
+    for legal_form, born_on, said in (
+        ("SARL", "28/11/1974", "une société n’en a pas"),
+        ("EI", "28/11/2020", "aurait moins de 16 ans"),
+        ("EI", "28/13/1974", "28/11/2026"),
+        ("EI", "28/11/1974", ""),
+        ("", "28/11/1974", "Forme juridique"),
+    ):
+        answer = treasurer.post(page, legal_form=legal_form, born_on=born_on, **file)
+        assert (answer.status_code, said in answer.text) == (422 if said else 303, True), (legal_form, born_on)
+    shown = treasurer.get(page).text
+    assert 'value="28/11/1974"' in shown and shown.count("1974") == 2, "in the field and in the hint"
+    with hall.database.reading() as session:
+        person = seller_by_key(session, "cave")
+        change = session.scalars(select(FileChange)).one()
+    assert (person.legal_form, person.born_on) == ("EI", date(1974, 11, 28))
+    assert change.changed == {"legal_form": ["", "EI"], "born_on": [False, True]}
