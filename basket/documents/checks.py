@@ -20,6 +20,13 @@ def _without_job(task: str, name: str, row_id: str) -> str:
 
 _CREDITED = "coalesce((SELECT sum(c.total) FROM issued_document c WHERE c.corrects_id = d.id), 0)"
 
+#: A merchant credits itself what went back while no mandate stood, even if it has signed anew since.
+_OWN = r"""coalesce((SELECT sum(l.amount - l.gesture) FROM order_refund r
+    JOIN refunded_line l ON l.order_refund_id = r.id WHERE r.sub_order_id = s.id
+    AND NOT EXISTS (SELECT 1 FROM documented_refund n WHERE n.order_refund_id = r.id AND n.part = 'goods')
+    AND NOT EXISTS (SELECT 1 FROM invoicing_mandate m WHERE m.seller = d.seller AND m.ended_on IS NULL
+        AND m.signed_on <= (r.at AT TIME ZONE 'Europe/Paris')\:\:date)), 0)"""
+
 RULES = (
     (
         "I19 goods that were handed over, without a document",
@@ -33,14 +40,17 @@ RULES = (
         f"WHERE {_without_job('document_delivery', 'sub_order_id', 's.id')}",
     ),
     (
-        # A merchant whose mandate has ended writes its credit notes itself.
         "I19 an invoiced sale whose documents are not what was paid less what was given back",
         f"SELECT d.number, d.total - {_CREDITED} AS documented FROM sub_order s "  # noqa: S608  # our own words
         "JOIN issued_document d ON d.key = 'sale:' || s.id AND d.kind = 'invoice' "
-        f"WHERE d.total - {_CREDITED} <> s.goods - {UNDONE} "
-        "AND EXISTS (SELECT 1 FROM invoicing_mandate m WHERE m.seller = d.seller AND m.ended_on IS NULL) "
+        f"WHERE d.total - {_CREDITED} - {_OWN} <> s.goods - {UNDONE} "
         "AND NOT EXISTS (SELECT 1 FROM order_refund r WHERE r.sub_order_id = s.id AND NOT "
         f"({_without_job('credit_refund', 'order_refund_id', 'r.id')}))",
+    ),
+    (
+        "I19 a refund that the merchant has credited itself, and we as well",
+        "SELECT w.order_refund_id FROM own_credit_note w JOIN documented_refund n "
+        "ON n.order_refund_id = w.order_refund_id AND n.part = 'goods' WHERE w.undone_at IS NULL",
     ),
     (
         "I19 a refund of what has a receipt, without a paper",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,6 +25,33 @@ class DocumentedRefund(Base):
     order_refund_id: Mapped[int] = mapped_column(ForeignKey("order_refund.id"), primary_key=True)
     part: Mapped[Key] = mapped_column(primary_key=True)
     document_id: Mapped[int] = mapped_column(ForeignKey("issued_document.id"), index=True)
+
+
+class OwnCreditNote(Base):
+    """A merchant's word that it has written a credit note itself which it owed since its mandate had ended.
+
+    `number` is that of its own series. Taken back, the row stays, and the credit note is owed once more.
+    """
+
+    __tablename__ = "own_credit_note"
+    __table_args__ = (
+        CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="undone_by_somebody"),
+        Index(
+            "uq_own_credit_note_one_live",
+            "order_refund_id",
+            unique=True,
+            postgresql_where=text("undone_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Id]
+    order_refund_id: Mapped[int] = mapped_column(ForeignKey("order_refund.id"), index=True)
+    number: Mapped[str]
+    written_on: Mapped[date | None]
+    noted_at: Mapped[datetime]
+    noted_by: Mapped[str]
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[str | None]
 
 
 class CommissionRun(Base):

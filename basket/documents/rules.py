@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from marketplace.invoices.rules import Line
 from marketplace.money import ZERO, Money
+
+#: A slip of the pen is seen within the month; what was said before is in the accountant's books.
+UNDO_WITHIN = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +53,8 @@ def lines_left(sold: Sequence[SoldLine], taken: Mapping[int, TakenBack], *, part
             text = partly % {"qty": qty if qty > 0 else line.qty, "text": line.text}
             lines.append(Line(text, 1, amount, line.vat_bp, str(line.id)))
     return tuple(lines)
+
+
+def may_undo(noted_at: datetime, now: datetime) -> bool:
+    """Whether a merchant may still take back that it has written a paper itself."""
+    return now < noted_at + UNDO_WITHIN

@@ -18,6 +18,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from basket.documents.models import DocumentedRefund
+from basket.documents.own_notes import is_written
 from basket.documents.rules import SoldLine, TakenBack, lines_left
 from basket.models import Order, OrderEvent, OrderLine, OrderRefund, RefundedLine, SubOrder
 from basket.refund_queries import delivery_given_back, refunded_lines
@@ -150,7 +151,9 @@ def credit_refund(session: Session, *, order_refund_id: int, words: Words, now: 
     notes = []
     if refund.sub_order_id is not None:
         sale = find_issued(session, sale_key(refund.sub_order_id))
-        if sale is not None and not _is_noted(session, order_refund_id, "goods"):
+        # A merchant's own credit note stands, even if it has signed a mandate anew since.
+        is_told = _is_noted(session, order_refund_id, "goods") or is_written(session, order_refund_id)
+        if sale is not None and not is_told:
             credits = _credits(session, order_refund_id, sale.document)
             if credits and _may_credit(session, sale.document, now):
                 key = f"credit:{order_refund_id}"

@@ -6,14 +6,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from basket.documents.models import DocumentedRefund
+from basket.documents.models import DocumentedRefund, OwnCreditNote
+from basket.documents.rules import may_undo
 from basket.models import OrderLine, OrderRefund, RefundedLine, SubOrder
 from marketplace.clock import local_day
+from marketplace.errors import NotFound
 from marketplace.invoices.freezing import from_kept
 from marketplace.invoices.models import IssuedDocument
 from marketplace.invoices.rules import NO_INVOICE, RECEIPT, VatTotal
@@ -25,8 +27,8 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class ToWrite:
-    """`kind`: credit_note, owed on the invoice `number`; receipt or refund_receipt, with the number of the paper that
-    the resident has. `vat` by rate; a credit note's sums are positive."""
+    """`kind`: credit_note, owed for the refund `refund_id` on the invoice `number`; receipt or refund_receipt, with the
+    number of the paper that the resident has. `vat` by rate; a credit note's sums are positive."""
 
     kind: str
     on: date
@@ -36,10 +38,23 @@ class ToWrite:
     buyer: str
     reason: str
     vat: tuple[VatTotal, ...]
+    refund_id: int = 0
 
     @property
     def total(self) -> Money:
         return Money.total([one.total for one in self.vat])
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A credit note that the merchant says it has written, under its own `number`. `can_undo`: its word may still be
+    taken back."""
+
+    paper: ToWrite
+    number: str
+    written_on: date | None
+    noted_on: date
+    can_undo: bool
 
 
 #: (refund) that nobody has credited on its invoice, and that no job may credit: a mandate of its day is not in force
@@ -48,6 +63,7 @@ OWED = r"""SELECT r.id, s.party FROM order_refund r JOIN sub_order s ON s.id = r
     JOIN issued_document d ON d.key = 'sale:' || s.id AND d.kind = 'invoice'
     JOIN refunded_line l ON l.order_refund_id = r.id
     WHERE NOT EXISTS (SELECT 1 FROM documented_refund n WHERE n.order_refund_id = r.id AND n.part = 'goods')
+    AND NOT EXISTS (SELECT 1 FROM own_credit_note w WHERE w.order_refund_id = r.id AND w.undone_at IS NULL)
     AND NOT EXISTS (SELECT 1 FROM invoicing_mandate m WHERE m.seller = d.seller
         AND m.signed_on <= (r.at AT TIME ZONE 'Europe/Paris')\:\:date
         AND coalesce(m.ended_on > greatest((r.at AT TIME ZONE 'Europe/Paris')\:\:date, :today), true))
@@ -59,6 +75,36 @@ def credit_notes_owed(session: Session, *, party: str, today: date) -> tuple[ToW
     query = f"SELECT id FROM ({OWED}) o WHERE party = :party ORDER BY id"  # noqa: S608  # our own words
     rows = session.execute(text(query), {"party": party, "today": today})
     return tuple(_credit_note(session, row.id) for row in rows.all())
+
+
+def get_credit_note_owed(session: Session, *, party: str, order_refund_id: int, today: date) -> ToWrite:
+    """One of them; NotFound for what this merchant does not owe, or has written."""
+    query = f"SELECT id FROM ({OWED}) o WHERE party = :party AND id = :id"  # noqa: S608  # our own words
+    if session.scalar(text(query), {"party": party, "id": order_refund_id, "today": today}) is None:
+        raise NotFound()
+    return _credit_note(session, order_refund_id)
+
+
+def credit_notes_written(session: Session, *, party: str, now: datetime) -> tuple[Written, ...]:
+    """What the merchant says it has written of what it owed, the latest first, at most AT_ONCE."""
+    notes = session.scalars(
+        select(OwnCreditNote)
+        .join(OrderRefund, OrderRefund.id == OwnCreditNote.order_refund_id)
+        .join(SubOrder, SubOrder.id == OrderRefund.sub_order_id)
+        .where(SubOrder.party == party, OwnCreditNote.undone_at.is_(None))
+        .order_by(OwnCreditNote.id.desc())
+        .limit(AT_ONCE)
+    )
+    return tuple(
+        Written(
+            paper=_credit_note(session, note.order_refund_id),
+            number=note.number,
+            written_on=note.written_on,
+            noted_on=local_day(note.noted_at),
+            can_undo=may_undo(note.noted_at, now),
+        )
+        for note in notes.all()
+    )
 
 
 def owing_parties(session: Session, today: date) -> dict[str, int]:
@@ -138,4 +184,5 @@ def _credit_note(session: Session, order_refund_id: int) -> ToWrite:
         buyer=from_kept(invoice.content).buyer.name,
         reason=refund.reason,
         vat=tuple(vat),
+        refund_id=order_refund_id,
     )

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 
-from flask import Blueprint, Response, render_template, send_file
+from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy.orm import Session
 
-from basket.documents import to_write
+from basket.documents import own_notes, to_write
 from basket.documents.handlers import words
+from basket.documents.schemas import OwnNote
 from marketplace.clock import local_day
+from marketplace.delivery.schemas import DayField
+from marketplace.errors import FieldError
 from marketplace.hall import the_hall
 from marketplace.invoices.mandates import standing_of
 from marketplace.money import Money
+from marketplace.schemas import FormErrors, load_form
 from marketplace.spreadsheets import Cell, csv_file, decimal_comma
 from marketplace.web.access import open_to, role
 from marketplace.web.headers import keep_nothing
+from marketplace.web.sentences import sentence
 from merchants.access import merchant_member
 from merchants.sellers import SellerFile, all_sellers, get_seller, get_seller_by_id, sellers_of
 from merchants.views.counter import blueprint as counter
@@ -29,20 +34,73 @@ blueprint = Blueprint("to_write", __name__, url_prefix="/tresorerie/a-ecrire")
 @counter.get("/factures/a-ecrire")
 @open_to(merchant_member)
 def to_write_list() -> ResponseReturnValue:
-    """For each merchant that the person works for: the credit notes that it owes, and its sales without an invoice."""
+    """For each merchant that the person works for: the credit notes that it owes, those that it says it has written,
+    and its sales without an invoice."""
     hall = the_hall()
-    today = local_day(hall.clock.now())
+    now = hall.clock.now()
+    today = local_day(now)
     with hall.database.reading() as session:
         folders = [
             {
                 "seller": seller,
                 "mandate": standing_of(session, seller=seller.party, on=today),
                 "owed": to_write.credit_notes_owed(session, party=seller.party, today=today),
+                "written": to_write.credit_notes_written(session, party=seller.party, now=now),
                 "sales_qty": to_write.qty_without_invoice(session, party=seller.party),
             }
             for seller in sellers_of(session, current_user.id)
         ]
     return render_template("basket/documents/to_write.html", folders=folders)
+
+
+@counter.get("/factures/a-ecrire/<int:merchant_id>/<int:refund_id>")
+@open_to(merchant_member)
+def own_note(merchant_id: int, refund_id: int) -> ResponseReturnValue:
+    """One credit note that is owed: all that it must say, and the form for its number once it is written."""
+    return _note_page(merchant_id, refund_id, {}, {})
+
+
+@counter.post("/factures/a-ecrire/<int:merchant_id>/<int:refund_id>")
+@open_to(merchant_member, rate="60 per minute")
+def note_written(merchant_id: int, refund_id: int) -> ResponseReturnValue:
+    hall = the_hall()
+    try:
+        said = load_form(OwnNote(), request.form)
+        with hall.database.transaction() as session:
+            seller = get_seller(session, merchant_id=merchant_id, user_id=current_user.id)
+            own_notes.note_written(
+                session,
+                party=seller.party,
+                order_refund_id=refund_id,
+                number=said["number"],
+                written_on=said["written_on"],
+                actor=_actor(),
+                now=hall.clock.now(),
+            )
+    except FormErrors as refused:
+        return _note_page(merchant_id, refund_id, refused.errors, {})
+    except FieldError as refused:
+        return _note_page(merchant_id, refund_id, {refused.field: [refused.code]}, refused.details)
+    flash(sentence("own_note_kept"))
+    return redirect(url_for("merchant.to_write_list"), 303)
+
+
+@counter.post("/factures/a-ecrire/<int:merchant_id>/<int:refund_id>/reprendre")
+@open_to(merchant_member, rate="60 per minute")
+def take_note_back(merchant_id: int, refund_id: int) -> ResponseReturnValue:
+    """Not written after all, or noted at the wrong line: it is owed once more."""
+    hall = the_hall()
+    try:
+        with hall.database.transaction() as session:
+            seller = get_seller(session, merchant_id=merchant_id, user_id=current_user.id)
+            own_notes.take_back(
+                session, party=seller.party, order_refund_id=refund_id, actor=_actor(), now=hall.clock.now()
+            )
+    except own_notes.TooLateToUndo as refused:
+        flash(sentence(refused.code))
+    else:
+        flash(sentence("own_note_taken_back"))
+    return redirect(url_for("merchant.to_write_list"), 303)
 
 
 @counter.get("/factures/a-ecrire/<int:merchant_id>/csv")
@@ -75,6 +133,31 @@ def home() -> ResponseReturnValue:
 def table(merchant_id: int) -> ResponseReturnValue:
     with the_hall().database.reading() as session:
         return _table(session, get_seller_by_id(session, merchant_id))
+
+
+def _actor() -> str:
+    return f"member:{current_user.id}"
+
+
+def _note_page(
+    merchant_id: int, refund_id: int, codes: Mapping[str, Sequence[str]], details: Mapping[str, object]
+) -> ResponseReturnValue:
+    hall = the_hall()
+    with hall.database.reading() as session:
+        seller = get_seller(session, merchant_id=merchant_id, user_id=current_user.id)
+        paper = to_write.get_credit_note_owed(
+            session, party=seller.party, order_refund_id=refund_id, today=local_day(hall.clock.now())
+        )
+    page = render_template(
+        "basket/documents/own_note.html",
+        seller=seller,
+        paper=paper,
+        codes=codes,
+        details=details,
+        typed=request.form,
+        shows_day=DayField.is_shown(request.form.get("written_on", "")),
+    )
+    return page, 422 if codes else 200
 
 
 def _table(session: Session, seller: SellerFile) -> Response:

@@ -112,6 +112,12 @@ def find_mandate(session: Session, *, seller: str, on: date, lock: bool = False)
     return session.scalars(wanted.with_for_update(read=True) if lock else wanted).one_or_none()
 
 
+def has_ended_one(session: Session, *, seller: str, on: date) -> bool:
+    """Whether a mandate of the merchant's has ended by that day, even if another one is in force."""
+    ended = select(InvoicingMandate.id).where(InvoicingMandate.seller == seller, InvoicingMandate.ended_on <= on)
+    return session.scalar(select(ended.exists())) or False
+
+
 def get_mandate(session: Session, *, seller: str, ordinal: int) -> InvoicingMandate:
     """A merchant's mandate by its number. NoResultFound."""
     query = select(InvoicingMandate).where(InvoicingMandate.seller == seller, InvoicingMandate.ordinal == ordinal)

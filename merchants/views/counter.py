@@ -13,7 +13,7 @@ from marshmallow import ValidationError
 from marketplace.clock import local_day
 from marketplace.errors import NotFound
 from marketplace.hall import the_hall
-from marketplace.invoices.mandates import standing_of
+from marketplace.invoices.mandates import has_ended_one, standing_of
 from marketplace.invoices.queries import documents_of, documents_to
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import open_to
@@ -162,6 +162,7 @@ def documents() -> ResponseReturnValue:
                 "received": documents_to(session, buyer=seller.party),
                 "drawn_up": documents_of(session, seller=seller.party),
                 "mandate": standing_of(session, seller=seller.party, on=today),
+                "had_mandate": has_ended_one(session, seller=seller.party, on=today),
             }
             for seller in sellers_of(session, current_user.id)
         ]

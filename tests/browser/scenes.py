@@ -11,13 +11,15 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from basket import orders, reservations
+from basket.documents.handlers import document_sale
 from basket.documents.models import CommissionPart, CommissionRun
+from basket.giving_back import Returned, give_back, lines_of
 from basket.handlers import let_unpaid_orders_lapse
 from basket.models import Order, OrderLine, Reservation, SubOrder, Withdrawal
-from marketplace.clock import local_day
+from marketplace.clock import FixedClock, local_day
 from marketplace.delivery.models import Booking, Round, Slot
 from marketplace.invoices.issuing import credit, issue_for_seller, issue_own
-from marketplace.invoices.mandates import sign_mandate
+from marketplace.invoices.mandates import end_mandate, sign_mandate
 from marketplace.invoices.rules import DEDUCTION
 from marketplace.money import Money
 from marketplace.payments.models import MerchantAccount
@@ -499,6 +501,7 @@ def staff(crawl: Crawl) -> None:
     _courier_rides(crawl)
     _withdrawals(crawl)
     _lighter(crawl)
+    _owed_credit_notes(crawl)
     coordinator = next(who for who in crawl.visitors if who.name == "a coordinator")
     crawl.visit(coordinator, f"/tournees/{round_id}", "round: rides")
     crawl.visit(coordinator, "/encaissements", "who can be paid")
@@ -784,6 +787,40 @@ def _lighter(crawl: Crawl) -> None:
     crawl.refused(who, url, {field: HOSTILE}, "shop: hostile weight")
     crawl.refused(who, url, {field: LONG, "ticket": LONG}, "shop: too long a weight")
     crawl.send(who, url, {field: "100", "ticket": "12"}, "shop: lighter")
+
+
+def _owed_credit_notes(crawl: Crawl) -> None:
+    """A merchant whose mandate ended yesterday owes a credit note: its form, what that refuses, said and taken back."""
+    town, shop = crawl.town, "la-toupie-filante"
+    with town.hall.database.reading() as session:
+        slot_id = session.scalars(select(Slot.id).order_by(Slot.starts_at.desc())).first()
+    placed = _place(town, of_shop(town, shop, 1), slot_id)
+    pay(town.hall, town.sandbox, placed)
+    now = town.clock.now()
+    before = now - timedelta(days=2)
+    with town.hall.database.transaction() as session:
+        sign_mandate(session, seller=f"merchant:{shop}", signed_on=local_day(before), signed_by=LONG_NAME, now=before)
+        orders.mark_travelling(session, code=placed.code, shop_slugs=frozenset([shop]), actor="test", now=now)
+        orders.mark_delivered(session, code=placed.code, actor="test", now=now)
+        part = session.scalars(select(SubOrder).where(SubOrder.order_id == placed.order_id)).one()
+    with town.app.app_context():
+        document_sale(replace(town.hall, clock=FixedClock(before)), part.id)
+    with town.hall.database.transaction() as session:
+        end_mandate(session, seller=f"merchant:{shop}", ended_on=local_day(now) - timedelta(days=1))
+        order, part = session.get_one(Order, placed.order_id), session.get_one(SubOrder, part.id)
+        returned = [Returned(lines_of(session, part.id)[0].id, 0, Money(100))]
+        said = {"reason": "complaint", "liable": "merchant", "actor": "test", "now": now}
+        give_back(session, order, part, returned=returned, **said)
+    town.work()
+    who = sign_in(crawl, "a merchant who owes a credit note", f"{shop}@example.org")
+    listed = "/boutique/factures/a-ecrire"
+    page = next(path for path in links_of(crawl.visit(who, listed)) if re.fullmatch(rf"{listed}/\d+/\d+", path))
+    crawl.visit(who, page, "owed credit note: form")
+    crawl.refused(who, page, {}, "owed credit note: nothing said")
+    crawl.refused(who, page, {"number": HOSTILE, "written_on": HOSTILE}, "owed credit note: hostile")
+    crawl.refused(who, page, {"number": LONG, "written_on": LONG}, "owed credit note: too long")
+    crawl.send(who, page, {"number": "AV-" + "9" * 37, "written_on": ""}, "owed credit note: written")
+    crawl.send(who, f"{page}/reprendre", {}, "owed credit note: taken back")
 
 
 def _withdrawals(crawl: Crawl) -> None:

@@ -85,6 +85,13 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "I19 an invoiced sale whose documents are not what was paid less what was given back": (
         "UPDATE issued_document SET total = total - 1 WHERE key LIKE 'sale:%' AND kind = 'invoice'",
     ),
+    "I19 a refund that the merchant has credited itself, and we as well": (
+        "INSERT INTO order_refund (order_id, sub_order_id, reason, liable, at, actor)"
+        " SELECT order_id, id, 'complaint', 'merchant', now(), 'test' FROM sub_order WHERE state = 'delivered' LIMIT 1",
+        "INSERT INTO documented_refund SELECT o.id, 'goods', d.id FROM order_refund o, issued_document d LIMIT 1",
+        "INSERT INTO own_credit_note (order_refund_id, number, noted_at, noted_by)"
+        " SELECT order_refund_id, 'AV-1', now(), 'test' FROM documented_refund",
+    ),
     "I19 a refund of what has a receipt, without a paper": (
         "UPDATE issued_document SET kind = 'receipt' WHERE key LIKE 'sale:%'",
         "INSERT INTO order_refund (order_id, sub_order_id, reason, liable, at, actor)"

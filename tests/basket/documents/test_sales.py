@@ -13,7 +13,7 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import func, select, text
 
 from basket import orders, shortages
-from basket.documents import handlers, to_write
+from basket.documents import handlers, own_notes, to_write
 from basket.documents.models import DocumentedRefund
 from basket.giving_back import Returned, give_back, lines_of
 from basket.models import Order, OrderLine, OrderRefund, SubOrder
@@ -330,12 +330,57 @@ def test_the_merchant_and_the_treasurer_find_what_is_to_be_written(
         "-0,33",
         "-2,00",
     ]
-    assert keeper("librairie").get(table).status_code == 404
+    (form,) = re.findall(r'href="(/boutique/factures/a-ecrire/[0-9]+/[0-9]+)"', page)
+    bookseller, said = keeper("librairie"), {"number": "AV-2026-014", "written_on": "25/11/2026"}
+    assert bookseller.get(table).status_code == bookseller.get(form).status_code == 404
+    assert bookseller.post(form, **said).status_code == 404
+    assert "M1-F2026-00001" in cellar.get(form).text
+    assert "Remplissez « Numéro de votre avoir »" in cellar.post(form).text.replace("\xa0", " ")
+    early = cellar.post(form, number="AV-2026-014", written_on="24/11/2026")
+    assert early.status_code == 422 and "Écrivez un jour entre le 25" in early.text
+    assert cellar.post(form, **said).status_code == cellar.post(form, **said).status_code == 303
+    page = cellar.get("/boutique/factures/a-ecrire").text
+    assert "Aucun avoir à écrire" in page and "AV-2026-014" in page
+    assert cellar.get(form).status_code == 404
+    assert bookseller.post(f"{form}/reprendre").status_code == 404
+    assert cellar.post(f"{form}/reprendre").status_code == 303
+    assert "AV-2026-014" not in cellar.get("/boutique/factures/a-ecrire").text
+    assert cellar.get(form).status_code == 200
     treasurer = browser_of(app, hall, role="treasurer")
     assert "M1-F2026-00001" in treasurer.get("/tresorerie/a-ecrire").text
     assert (
         treasurer.get(table.replace("/boutique/factures", "/tresorerie")).data.decode("utf-8-sig").splitlines() == rows
     )
+
+
+def test_a_mandate_signed_anew_leaves_what_was_owed_before_and_its_way(
+    hall: Hall, town: Town, sandbox: Sandbox, clock: FixedClock, keeper: Keeper
+) -> None:
+    """What the merchant has written stays written: a job that comes late writes no second one (I19 after the test)."""
+    _sign(hall, "cave")
+    placed = place(hall.database, town, ("C1",), clock=hall.clock)
+    pay(hall, sandbox, placed)
+    _bring(hall, placed, "cave")
+    clock.advance(timedelta(days=1))
+    with hall.database.transaction() as session:
+        end_mandate(session, seller="merchant:cave", ended_on=local_day(clock.now()))
+    refunds = [_give_back(hall, placed, cents) for cents in (200, 100)]
+    clock.advance(timedelta(days=1))
+    _sign(hall, "cave")
+    cellar = keeper("cave")
+    assert 'href="/boutique/factures/a-ecrire"' in cellar.get("/boutique/factures").text
+    page = cellar.get("/boutique/factures/a-ecrire").text
+    assert "Votre mandat du 26 novembre 2026 ne change rien" in page and page.count("C’est écrit") == 2
+    asked = {"party": "merchant:cave", "order_refund_id": refunds[0], "actor": "test"}
+    with hall.database.transaction() as session:
+        own_notes.note_written(session, number="AV-1", written_on=None, now=clock.now(), **asked)
+    with app_over(hall, "worker").app_context():
+        handlers.credit_refund(hall, refunds[0])
+    assert [paper.kind for paper in _papers(hall)] == ["invoice", "invoice"]
+    clock.advance(timedelta(days=30))
+    with pytest.raises(own_notes.TooLateToUndo), hall.database.transaction() as session:
+        own_notes.take_back(session, now=clock.now(), **asked)
+    assert "Noté depuis plus d’un mois" in keeper("cave").get("/boutique/factures/a-ecrire").text
 
 
 def test_a_refund_of_what_has_a_receipt_is_on_paper_too(

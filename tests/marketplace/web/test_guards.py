@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from itertools import count, product
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -15,21 +15,24 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from basket import orders, withdrawing
 from basket.documents.models import CommissionRun
-from basket.models import Basket, Checkout, OrderLine, SubOrder, Withdrawal
+from basket.models import Basket, Checkout, OrderLine, OrderRefund, SubOrder, Withdrawal
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.people import grant_role, open_account
 from marketplace.app import create_app
+from marketplace.clock import local_day
 from marketplace.db import Base, Database
 from marketplace.delivery.models import Booking, Zone
 from marketplace.hall import Hall
 from marketplace.ids import new_token
-from marketplace.invoices.issuing import issue_own
-from marketplace.invoices.rules import RECEIPT
+from marketplace.invoices.issuing import issue_for_seller, issue_own
+from marketplace.invoices.mandates import end_mandate, sign_mandate
+from marketplace.invoices.rules import RECEIPT, Line
 from marketplace.money import Money
 from marketplace.payments import service as payments
 from marketplace.payments.book_models import Difference
@@ -40,8 +43,9 @@ from marketplace.settings import Settings
 from marketplace.web.access import access_of, check_all_declared, everyone, open_to
 from marketplace.web.csrf import csrf_token
 from merchants.models import Member, Merchant, Shop
+from merchants.sellers import seller_by_key
 from tests.marketplace.delivery.district import NOON_FORM
-from tests.marketplace.invoices.cast import sale
+from tests.marketplace.invoices.cast import ASSOCIATION, sale
 from tests.reserving import open_till, reserve
 from tests.sandbox_server import Sandbox
 from tests.walk import Town, fill_basket, open_payment, place
@@ -70,7 +74,7 @@ DOORS = {
     """,
     "signed_in": "accounts.home accounts.sign_out",
     "merchant_member": """
-        merchant.to_write_csv merchant.to_write_list
+        merchant.note_written merchant.own_note merchant.take_note_back merchant.to_write_csv merchant.to_write_list
         merchant.goods_back merchant.nothing_back merchant.report_weight merchant.returns merchant.weigh
         merchant.documents merchant.mandate merchant.sign_mandate merchant.decline_mandate merchant.end_mandate
         merchant.connect_account merchant.connection_return merchant.leave merchant.leave_form merchant.look_again
@@ -193,6 +197,8 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.report_lack": {"available-1": "1"},
     "merchant.goods_back": {"basis": "goods"},
     "merchant.nothing_back": {},
+    "merchant.note_written": {"number": "AV-2026-014", "written_on": "25/11/2026"},
+    "merchant.take_note_back": {},
     "telephone_withdrawals.settle": {"basis": "goods"},
     "telephone_withdrawals.went_back": {"proof": "Rapporté jeudi"},
     "telephone_withdrawals.told": {},
@@ -348,6 +354,7 @@ class People:
             session.add(CommissionRun(month=date(2026, 10, 1), started_at=now, started_by="test"))
             receipt = sale(kind=RECEIPT)
             self._document_token = issue_own(session, key="guards", draft=receipt, now=now).token
+            self.values["refund_id"] = _owed_credit_note(session, now)
         # The bookshop's till opens again: only then has the visitor's basket something to order.
         open_till(hall.database, "librairie", is_open=False)
         (self._kept,) = reserve(hall.database, town, ("L1",), clock=hall.clock)
@@ -446,6 +453,18 @@ def _renounce(hall: Hall, placed: orders.PlacedOrder) -> None:
             form_key=new_token(),
             now=hall.clock.now(),
         )
+
+
+def _owed_credit_note(session: Session, now: datetime) -> int:
+    """The wine was invoiced under a mandate that had ended when it was renounced; the refund."""
+    refund_id, part_id = session.execute(select(OrderRefund.id, OrderRefund.sub_order_id)).one()
+    party, before = "merchant:cave", now - timedelta(days=2)
+    sign_mandate(session, seller=party, signed_on=local_day(before), signed_by="Rose", now=before)
+    bottle = (Line("Rouge des coteaux", 1, Money(1200), 2000),)
+    draft = replace(sale(), seller=seller_by_key(session, "cave").as_party, lines=bottle, is_fictitious=True)
+    issue_for_seller(session, key=f"sale:{part_id}", draft=draft, issuer=ASSOCIATION, now=before)
+    end_mandate(session, seller=party, ended_on=local_day(before) + timedelta(days=1))
+    return refund_id
 
 
 def _rules(app: Flask, *methods: str) -> Iterator[Rule]:
