@@ -156,11 +156,19 @@ def session(empty_database: Database) -> Iterator[Session]:
         yield session
 
 
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """A payment sandbox of this test's own, that knows the town's merchants and costs what a European card costs."""
-    with running_sandbox(access_tokens=(TOKEN,), fee=CARD_FEE) as sandbox:
+@pytest.fixture(scope="session")
+def first_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The book of a payment sandbox that knows the town's merchants and nothing else yet."""
+    book = tmp_path_factory.mktemp("sandbox") / "book.sqlite"
+    with running_sandbox(book=book, access_tokens=(TOKEN,), fee=CARD_FEE) as sandbox:
         register_merchants(sandbox)
+    return book
+
+
+@pytest.fixture
+def sandbox(first_book: Path) -> Iterator[Sandbox]:
+    """A payment sandbox of this test's own, that knows the town's merchants and costs what a European card costs."""
+    with running_sandbox(copied_from=first_book, access_tokens=(TOKEN,), fee=CARD_FEE) as sandbox:
         yield sandbox
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -161,15 +162,22 @@ class Sandbox:
 
 @contextmanager
 def running_sandbox(
-    *, book: Path | None = None, keys: tuple[str, ...] = (KEY, STRANGERS_KEY), **options: Any
+    *,
+    book: Path | None = None,
+    copied_from: Path | None = None,
+    keys: tuple[str, ...] = (KEY, STRANGERS_KEY),
+    **options: Any,
 ) -> Iterator[Sandbox]:
     """A sandbox in a thread of this process, on a free port, with a book of its own unless `book` is given.
 
-    `options` are further Options.
+    It begins with what is in the closed book `copied_from`. `options` are further Options.
     """
     with tempfile.TemporaryDirectory(prefix="sandbox") as folder:
         options.setdefault("application", APPLICATION)
-        app = _app_over(Options(book or Path(folder) / "book.sqlite", keys=keys, **options))
+        own = Path(folder) / "book.sqlite"
+        if copied_from is not None:
+            shutil.copyfile(copied_from, own)
+        app = _app_over(Options(book or own, keys=keys, **options))
         server = Server(app, port=0)
         thread = threading.Thread(target=server.serve, name="sandbox", daemon=True)
         thread.start()

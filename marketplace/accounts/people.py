@@ -35,5 +35,7 @@ def grant_role(session: Session, *, user_id: int, role: str, actor: str, now: da
 def names_of(session: Session, actors: Collection[str]) -> dict[str, str]:
     """How people are called whom the books name `person:<id>` or `member:<id>`; machines are not among them."""
     ids = {actor: int(actor.rpartition(":")[2]) for actor in actors if actor.startswith(("person:", "member:"))}
+    if not ids:
+        return {}
     names = {row.id: row.name for row in session.execute(select(User.id, User.name).where(User.id.in_(ids.values())))}
     return {actor: names[user_id] for actor, user_id in ids.items() if user_id in names}
