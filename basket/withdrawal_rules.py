@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from marketplace.clock import local_day
+from marketplace.holidays import is_working_day
 from marketplace.legal import legal_number
-from merchants.hours import is_working_day
 from merchants.kinds import get_kind
 
 #: (state, event) → next state.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from opening_hours import OpeningHours, ParserError, State  # type: ignore[attr-defined]  # its stub forgets ParserError
@@ -56,13 +56,6 @@ def doors_at(opening_hours: str, at: datetime) -> Doors | None:
     if change is None or change - local > timedelta(days=366):
         return Doors(is_open=hours.is_open(local), until_at=None)
     return Doors(is_open=hours.is_open(local), until_at=change.replace(tzinfo=TOWN_ZONE))
-
-
-def is_working_day(day: date) -> bool:
-    """Neither Saturday, Sunday nor a public holiday of France."""
-    hours = _parsed("Mo-Fr; PH off", "FR")
-    assert hours is not None, "our own words"
-    return hours.is_open(datetime.combine(day, time(12)))
 
 
 def ready_at(opening_hours: str, at: datetime, minutes: int) -> datetime:

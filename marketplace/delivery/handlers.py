@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from marketplace.delivery import bookings, planning, rounds
+from marketplace.delivery import bookings, calendar_rules, planning, rounds
 from marketplace.hall import Hall
 from marketplace.jobs import periodic, subscribe
 
@@ -18,6 +18,16 @@ def plan_round(hall: Hall, round_id: int, number: int) -> None:
 def close_due_rounds(hall: Hall) -> None:
     with hall.database.transaction() as session:
         rounds.close_due_rounds(session, now=hall.clock.now())
+
+
+@periodic("7 * * * *")
+def open_rounds_of_rules(hall: Hall) -> None:
+    """Each rule in a transaction of its own: one that is being changed holds up no other."""
+    with hall.database.reading() as session:
+        rule_ids = calendar_rules.standing_rules(session)
+    for rule_id in rule_ids:
+        with hall.database.transaction() as session:
+            calendar_rules.open_due_rounds(session, rule_id=rule_id, now=hall.clock.now())
 
 
 @periodic("27 3 * * *")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Index, SmallInteger, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -57,6 +57,70 @@ class DeliveryPolicy(Base):
     actor: Mapped[str]
 
 
+class RoundRule(Base):
+    """A calendar rule that makes rounds ahead of time: on which days (`recurrence.Recurrence`), with which hours and
+    room (`timetable.Timetable`), and so many days before.
+    """
+
+    __tablename__ = "round_rule"
+    __table_args__ = (
+        CheckConstraint("pattern IN ('weekly', 'monthly', 'dates')", name="pattern_known"),
+        CheckConstraint("on_holidays IN ('skip', 'ride', 'eve')", name="on_holidays_known"),
+        CheckConstraint("every_weeks BETWEEN 1 AND 8", name="weeks_in_range"),
+        CheckConstraint("ahead_days BETWEEN 1 AND 90", name="ahead_in_range"),
+        CheckConstraint("last_on >= first_on", name="days_in_order"),
+    )
+
+    id: Mapped[Id]
+    zone_id: Mapped[int] = mapped_column(ForeignKey("zone.id"), index=True)
+    name: Mapped[str]
+    #: Of the form that wrote it first: pressed twice, it makes one rule.
+    form_key: Mapped[Token]
+    pattern: Mapped[Key]
+    weekdays: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
+    every_weeks: Mapped[int] = mapped_column(SmallInteger)
+    nths: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
+    dates: Mapped[list[date]] = mapped_column(ARRAY(Date))
+    first_on: Mapped[date]
+    last_on: Mapped[date | None]
+    on_holidays: Mapped[Key]
+    except_on: Mapped[list[date]] = mapped_column(ARRAY(Date))
+    ahead_days: Mapped[int] = mapped_column(SmallInteger)
+    cut_off: Mapped[time]
+    is_cut_off_on_eve: Mapped[bool]
+    collect_from: Mapped[time]
+    collect_until: Mapped[time]
+    back_by: Mapped[time]
+    capacity_grams: Mapped[int]
+    capacity_ml: Mapped[int]
+    capacity_cold_ml: Mapped[int]
+    #: While it is paused it makes no round; those that it has made stay.
+    paused_at: Mapped[datetime | None]
+    set_at: Mapped[datetime]
+    actor: Mapped[str]
+
+    zone: Mapped[Zone] = relationship(lazy="raise")
+    windows: Mapped[list[RoundRuleWindow]] = relationship(
+        order_by="RoundRuleWindow.row", lazy="raise", cascade="all, delete-orphan"
+    )
+
+
+class RoundRuleWindow(Base):
+    """A window that each round of a rule offers, with room for some homes."""
+
+    __tablename__ = "round_rule_window"
+    __table_args__ = (
+        CheckConstraint("starts < ends", name="window_in_order"),
+        CheckConstraint("places_qty > 0", name="places_positive"),
+    )
+
+    rule_id: Mapped[int] = mapped_column(ForeignKey("round_rule.id", ondelete="CASCADE"), primary_key=True)
+    row: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    starts: Mapped[time]
+    ends: Mapped[time]
+    places_qty: Mapped[int] = mapped_column(SmallInteger)
+
+
 class Round(Base):
     """One common trip: collect at the shops, bring home in the promised windows.
 
@@ -73,6 +137,8 @@ class Round(Base):
             unique=True,
             postgresql_where=text("state <> 'withdrawn'"),
         ),
+        # What somebody has taken back its rule does not make again.
+        Index("uq_round_one_per_rule_and_day", "rule_id", "on_date", unique=True),
         CheckConstraint(
             "state IN ('open', 'closed', 'planning', 'planned', 'riding', 'done', 'withdrawn')", name="state_known"
         ),
@@ -86,6 +152,8 @@ class Round(Base):
 
     id: Mapped[Id]
     zone_id: Mapped[int] = mapped_column(ForeignKey("zone.id"))
+    #: The calendar rule that has made it; None where a person opened it.
+    rule_id: Mapped[int | None] = mapped_column(ForeignKey("round_rule.id"))
     state: Mapped[Key] = mapped_column(server_default="open")
     on_date: Mapped[date]
     cut_off_at: Mapped[datetime]

@@ -64,10 +64,12 @@ def open_round(
     actor: str,
     now: datetime,
     detail: str = "",
+    rule_id: int | None = None,
 ) -> Round:
     """A round that can be booked from now on until its cut-off; one zone has one round per collecting time."""
     round_ = Round(
         zone_id=zone_id,
+        rule_id=rule_id,
         state="open",
         on_date=on_date,
         cut_off_at=cut_off_at,
@@ -126,14 +128,23 @@ def open_timetable(
         if not form_key or detail != form_key or timetable_of(round_) != timetable:
             raise RoundsRefused([Fault("day", "round_stands", round_.on_date)])
     return [
-        opened[instant] if instant in opened else _open_on(session, zone_id, day, timetable, form_key, actor, now)
+        opened[instant] if instant in opened else open_on(session, zone_id, day, timetable, form_key, actor, now)
         for instant, day in starts_at.items()
     ]
 
 
-def _open_on(
-    session: Session, zone_id: int, day: date, timetable: Timetable, form_key: str, actor: str, now: datetime
+def open_on(
+    session: Session,
+    zone_id: int,
+    day: date,
+    timetable: Timetable,
+    detail: str,
+    actor: str,
+    now: datetime,
+    *,
+    rule_id: int | None = None,
 ) -> int:
+    """The timetable's round of that day is open; its id. `detail` is what its event says; `rule_id` has made it."""
     return open_round(
         session,
         zone_id=zone_id,
@@ -149,7 +160,8 @@ def _open_on(
         capacity=timetable.capacity,
         actor=actor,
         now=now,
-        detail=form_key,
+        detail=detail,
+        rule_id=rule_id,
     ).id
 
 
