@@ -51,7 +51,7 @@ def add_rule(session: Session, *, zone_id: int, plan: RulePlan, form_key: str, a
 
     RoundsRefused, NotFound for the zone.
     """
-    _check(plan, now)
+    check_plan(plan, now)
     _hold_zone(session, zone_id)
     known = session.scalars(select(RoundRule.id).where(RoundRule.form_key == form_key, RoundRule.zone_id == zone_id))
     known_id = known.one_or_none()
@@ -68,7 +68,7 @@ def change_rule(session: Session, *, rule_id: int, plan: RulePlan, actor: str, n
     """The rule is as `plan` says, and so are its rounds ahead that nobody has booked; those that somebody has booked
     stay as they were promised. RoundsRefused, NotFound.
     """
-    _check(plan, now)
+    check_plan(plan, now)
     rule = _hold_rule(session, rule_id)
     rule.windows.clear()
     session.flush()
@@ -89,6 +89,16 @@ def change_rule(session: Session, *, rule_id: int, plan: RulePlan, actor: str, n
             move_round(session, round_id=round_.id, event="withdraw", actor=actor, now=now)
             withdrawn += 1
     return Kept(rule.id, _open_due(session, rule, actor, now), changed, withdrawn, booked)
+
+
+def check_plan(plan: RulePlan, now: datetime) -> None:
+    """RoundsRefused for hours that do not fit together, and for a rule that never makes a round."""
+    faults = list(faults_of(plan.timetable))
+    first = max(plan.recurrence.first_on, local_day(now))
+    if not days_of(plan.recurrence, first, first + timedelta(days=366)):
+        faults.append(Fault("pattern", "rule_without_days"))
+    if faults:
+        raise RoundsRefused(faults)
 
 
 def pause_rule(session: Session, *, rule_id: int, actor: str, now: datetime) -> bool:
@@ -150,16 +160,6 @@ def plan_of(rule: RoundRule) -> RulePlan:
 
 
 # --- How -------------------------------------------------------------------------------------------------------
-
-
-def _check(plan: RulePlan, now: datetime) -> None:
-    """RoundsRefused for hours that do not fit together, and for a rule that never makes a round."""
-    faults = list(faults_of(plan.timetable))
-    first = max(plan.recurrence.first_on, local_day(now))
-    if not days_of(plan.recurrence, first, first + timedelta(days=366)):
-        faults.append(Fault("pattern", "rule_without_days"))
-    if faults:
-        raise RoundsRefused(faults)
 
 
 def _hold_zone(session: Session, zone_id: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 from werkzeug.datastructures import MultiDict
 
+from marketplace.delivery.recurrence import LAST, ON_HOLIDAYS, PATTERNS, Recurrence
 from marketplace.delivery.rules import Load
 from marketplace.delivery.timetable import Timetable, Window
 from marketplace.schemas import (
@@ -179,12 +180,9 @@ class OpeningQuery(QueryBoundary):
     comme = CountField(low=1, high=LARGEST_ID, load_default=None)
 
 
-class OpenRoundsForm(Boundary):
-    """One timetable and the days that it holds on. A window's row is filled whole, or left empty whole."""
+class TimetableForm(Boundary):
+    """A round's hours and room. A window's row is filled whole, or left empty whole."""
 
-    key = TextField(load_default="", max_length=64)
-    day = DaysField(load_default=list)
-    other_day = DayField(load_default=None)
     cut_off = HourField(required=True)
     cut_off_on = ChoiceField(("day", "eve"), required=True)
     collect_from = HourField(required=True)
@@ -207,11 +205,9 @@ class OpenRoundsForm(Boundary):
     cold_litres = RoomField(low=0, high=MOST_LITRES, said="cold_litres_range", required=True)
 
     @validates_schema(skip_on_field_errors=False)
-    def _nothing_is_left_half(self, form: Mapping[str, Any], **kwargs: Any) -> None:
-        """Rows are whole and there is a day; a field that has its own fault is not in `form`, but was filled in."""
+    def _no_row_is_left_half(self, form: Mapping[str, Any], **kwargs: Any) -> None:
+        """A field that has its own fault is not in `form`, but was filled in."""
         missing: dict[str, list[str]] = {}
-        if form.get("day") == [] and form.get("other_day", "typed") is None:
-            missing["day"] = ["choose_days"]
         for row in WINDOW_ROWS:
             names = [f"window_{row}_{part}" for part in ("from", "until", "places")]
             empty = [name for name in names if form.get(name, "typed") is None]
@@ -221,8 +217,110 @@ class OpenRoundsForm(Boundary):
             raise ValidationError(missing)
 
 
+class OpenRoundsForm(TimetableForm):
+    """One timetable and the days that it holds on."""
+
+    key = TextField(load_default="", max_length=64)
+    day = DaysField(load_default=list)
+    other_day = DayField(load_default=None)
+
+    @validates_schema(skip_on_field_errors=False)
+    def _there_is_a_day(self, form: Mapping[str, Any], **kwargs: Any) -> None:
+        if form.get("day") == [] and form.get("other_day", "typed") is None:
+            raise ValidationError({"day": ["choose_days"]})
+
+
+class NumbersField(fields.List):
+    """Ticked boxes whose values are small numbers. Code: not_a_choice."""
+
+    def __init__(self, *, low: int, high: int, **kwargs: Any) -> None:
+        super().__init__(CountField(low=low, high=high), **kwargs)
+        self.most = high - low + 1
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        try:
+            numbers = super()._deserialize(value, attr, data, **kwargs)
+        except ValidationError:
+            raise ValidationError("not_a_choice") from None
+        if len(numbers) > self.most or None in numbers:
+            raise ValidationError("not_a_choice")
+        return numbers
+
+
+class DayListField(TextField):
+    """Days of the calendar, one a line or with commas between them. Codes: not_days, too_many_days."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(load_default=(), max_length=2_000, multiline=True, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        typed = [one for one in re.split(r"[\s,;]+", text or "") if one]
+        if len(typed) > MOST_DAYS:
+            raise ValidationError("too_many_days")
+        day = DayField(required=True)
+        try:
+            return tuple(day.deserialize(one) for one in typed)
+        except ValidationError:
+            raise ValidationError("not_days") from None
+
+
+#: As far as rounds open ahead, as rarely as a rule rides.
+MOST_AHEAD, MOST_WEEKS = 90, 8
+
+
+class RuleForm(TimetableForm):
+    """A calendar rule: its days, and the hours and room of each of its rounds. `step`: look at the days, or keep it."""
+
+    key = TextField(load_default="", max_length=64)
+    step = ChoiceField(("look", "keep"), required=True)
+    name = TextField(required=True, max_length=60)
+    pattern = ChoiceField(PATTERNS, required=True)
+    weekday = NumbersField(low=0, high=6, load_default=list)
+    every_weeks = RoomField(low=1, high=MOST_WEEKS, said="weeks_range", load_default=None)
+    nth = NumbersField(low=1, high=LAST, load_default=list)
+    dates = DayListField()
+    first_on = DayField(required=True)
+    last_on = DayField(load_default=None)
+    on_holidays = ChoiceField(ON_HOLIDAYS, required=True)
+    except_on = DayListField()
+    ahead_days = RoomField(low=1, high=MOST_AHEAD, said="ahead_range", required=True)
+
+    @validates_schema(skip_on_field_errors=False)
+    def _the_pattern_has_days(self, form: Mapping[str, Any], **kwargs: Any) -> None:
+        missing: dict[str, list[str]] = {}
+        pattern = form.get("pattern")
+        if pattern in ("weekly", "monthly") and form.get("weekday") == []:
+            missing["weekday"] = ["choose_days"]
+        if pattern == "monthly" and form.get("nth") == []:
+            missing["nth"] = ["choose_nths"]
+        if pattern == "dates" and form.get("dates") == ():
+            missing["dates"] = ["write_days"]
+        first, last = form.get("first_on"), form.get("last_on")
+        if first is not None and last is not None and last < first:
+            missing["last_on"] = ["last_before_first"]
+        if missing:
+            raise ValidationError(missing)
+
+
+def recurrence_of(form: Mapping[str, Any]) -> Recurrence:
+    """The days that a RuleForm has checked; what its pattern does not use is left out."""
+    pattern = form["pattern"]
+    return Recurrence(
+        pattern=pattern,
+        first_on=form["first_on"],
+        last_on=form["last_on"],
+        weekdays=frozenset(form["weekday"]) if pattern != "dates" else frozenset(),
+        every_weeks=(form["every_weeks"] or 1) if pattern == "weekly" else 1,
+        nths=frozenset(form["nth"]) if pattern == "monthly" else frozenset(),
+        dates=frozenset(form["dates"]) if pattern == "dates" else frozenset(),
+        on_holidays=form["on_holidays"],
+        except_on=frozenset(form["except_on"]),
+    )
+
+
 def timetable_of(form: Mapping[str, Any]) -> Timetable:
-    """The timetable that an OpenRoundsForm has checked."""
+    """The timetable that a TimetableForm has checked."""
     return Timetable(
         cut_off=form["cut_off"],
         is_cut_off_on_eve=form["cut_off_on"] == "eve",

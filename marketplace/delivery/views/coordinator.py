@@ -199,9 +199,9 @@ def _opening_page(
     hall = the_hall()
     with hall.database.reading() as session:
         page = opening.get_opening_page(session, zone_id=zone_id, like_id=like_id, now=hall.clock.now())
-    # The summary names the faults in the order of the page, which is that of the form.
+    # The summary names the faults in the order of the page.
     fields = OpenRoundsForm().fields
-    codes = {field: codes[field] for field in (*fields, *codes) if field in codes}
+    codes = {field: codes[field] for field in ("day", "other_day", *fields, *codes) if field in codes}
     typed = request.form.to_dict() if codes else {**typed_of(page.timetable), "key": new_token()}
     body = render_template(
         "marketplace/delivery/open_rounds.html",

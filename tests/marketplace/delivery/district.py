@@ -44,6 +44,22 @@ NOON_FORM = {
     "window_2_places": " ",
 }
 
+#: What a coordinator types for a rule: rounds at noon on two weekdays.
+RULE_FORM = {
+    **{name: value for name, value in NOON_FORM.items() if name != "other_day"},
+    "step": "keep",
+    "name": "Le midi",
+    "pattern": "weekly",
+    "weekday": "1",
+    "every_weeks": "1",
+    "dates": "",
+    "first_on": "2026-12-01",
+    "last_on": "",
+    "on_holidays": "skip",
+    "except_on": "",
+    "ahead_days": "21",
+}
+
 SHOPS = (
     ("fromagerie", "Fromagerie des Halles", "2 place des Halles", 45.6502, 0.1561, 3),
     ("librairie", "Librairie du Rempart", "14 rue de Beaulieu", 45.6489, 0.1533, 7),

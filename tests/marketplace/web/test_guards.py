@@ -27,7 +27,10 @@ from marketplace.accounts.people import grant_role, open_account
 from marketplace.app import create_app
 from marketplace.clock import local_day
 from marketplace.db import Base, Database
+from marketplace.delivery.calendar_rules import RulePlan, add_rule
 from marketplace.delivery.models import Booking, Zone
+from marketplace.delivery.recurrence import Recurrence
+from marketplace.delivery.timetable import FIRST_TIMETABLE
 from marketplace.hall import Hall
 from marketplace.ids import new_token
 from marketplace.invoices.issuing import issue_for_seller, issue_own
@@ -44,7 +47,7 @@ from marketplace.web.access import access_of, check_all_declared, everyone, open
 from marketplace.web.csrf import csrf_token
 from merchants.models import Member, Merchant, Shop
 from merchants.sellers import seller_by_key
-from tests.marketplace.delivery.district import NOON_FORM
+from tests.marketplace.delivery.district import NOON_FORM, RULE_FORM
 from tests.marketplace.invoices.cast import ASSOCIATION, sale
 from tests.reserving import open_till, reserve
 from tests.sandbox_server import Sandbox
@@ -89,6 +92,7 @@ DOORS = {
     "role_coordinator": """
         coordinator.close coordinator.hand_out coordinator.home coordinator.open_rounds coordinator.opening_form
         coordinator.plan coordinator.reopen coordinator.sheet coordinator.show coordinator.withdraw
+        calendar.add calendar.change calendar.home calendar.new calendar.pause calendar.resume calendar.show
     """,
     "role_treasurer": """
         attention.settle
@@ -175,6 +179,10 @@ FORMS: dict[str, dict[str, str]] = {
     "coordinator.plan": {"vehicle": "1"},
     "coordinator.reopen": {},
     "coordinator.withdraw": {},
+    "calendar.add": {"key": "once", **RULE_FORM},
+    "calendar.change": {"key": "", **RULE_FORM},
+    "calendar.pause": {},
+    "calendar.resume": {},
     "courier.absent": {},
     "courier.again": {},
     "courier.collect": {"parcel": "1", "without_rest": "0"},
@@ -277,6 +285,7 @@ COUNTS = {
     ("coordinator.open_rounds", "kilograms"),
     ("coordinator.open_rounds", "litres"),
     ("coordinator.open_rounds", "cold_litres"),
+    ("calendar.add", "ahead_days"),
     ("merchant.count", "qty"),
     ("merchant.count", "seen_qty"),
 }
@@ -350,6 +359,10 @@ class People:
                 "code": placed.code,
                 "token": placed.token,
             }
+            yearly = Recurrence("dates", date(2027, 7, 14), dates=frozenset({date(2027, 7, 14)}), on_holidays="ride")
+            rule = RulePlan("Le 14 juillet", yearly, FIRST_TIMETABLE, ahead_days=1)
+            kept = add_rule(session, zone_id=int(self.values["zone_id"]), plan=rule, form_key="g", actor="t", now=now)
+            self.values["rule_id"] = kept.rule_id
             self._tracking_token = session.scalars(select(Booking.token)).one()
             session.add(CommissionRun(month=date(2026, 10, 1), started_at=now, started_by="test"))
             receipt = sale(kind=RECEIPT)
