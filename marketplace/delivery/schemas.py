@@ -273,8 +273,8 @@ class RuleForm(TimetableForm):
     """A calendar rule: its days, and the hours and room of each of its rounds. `step`: look at the days, or keep it."""
 
     key = TextField(load_default="", max_length=64)
-    step = ChoiceField(("look", "keep"), required=True)
-    name = TextField(required=True, max_length=60)
+    step = ChoiceField(("look", "keep"), load_default="keep")
+    rule_name = TextField(required=True, max_length=60)
     pattern = ChoiceField(PATTERNS, required=True)
     weekday = NumbersField(low=0, high=6, load_default=list)
     every_weeks = RoomField(low=1, high=MOST_WEEKS, said="weeks_range", load_default=None)

@@ -714,28 +714,32 @@ def _coordinator_writes_rules(crawl: Crawl, who: Visitor) -> None:
     action = page.css_first("form.opening").attributes["action"] or ""
     fields = page.css("form.opening input:not([type=checkbox], [type=radio], [name=csrf_token])")
     form: dict[str, str | list[str]] = {f.attributes["name"] or "": f.attributes["value"] or "" for f in fields}
-    form |= {"step": "keep", "name": "Le dimanche", "pattern": "weekly", "on_holidays": "eve", "cut_off_on": "eve"}
+    form |= {"step": "keep", "rule_name": "Le dimanche", "pattern": "weekly", "on_holidays": "eve", "cut_off_on": "eve"}
     days = form | {"weekday": ["6", "2"]}
     crawl.refused(who, action, form, "calendar: no day")
     crawl.refused(who, action, {}, "calendar: empty")
     crawl.refused(who, action, days | {"pattern": "monthly", "last_on": "2020-01-01"}, "calendar: no month's day")
     crawl.refused(who, action, days | {"pattern": "dates", "dates": HOSTILE}, "calendar: hostile dates")
-    crawl.refused(who, action, days | dict.fromkeys(("name", "cut_off", "ahead_days"), HOSTILE), "calendar: hostile")
-    crawl.refused(who, action, days | {"name": LONG * 2, "except_on": LONG * 9}, "calendar: too long")
+    crawl.refused(
+        who, action, days | dict.fromkeys(("rule_name", "cut_off", "ahead_days"), HOSTILE), "calendar: hostile"
+    )
+    crawl.refused(who, action, days | {"rule_name": LONG * 2, "except_on": LONG * 9}, "calendar: too long")
     crawl.send(who, action, days | {"step": "look"}, "calendar: its days")
     crawl.send(who, action, days, "calendar: a rule")
     monthly = days | {
         "key": "another",
         "pattern": "monthly",
         "nth": ["1", "5"],
-        "name": LONG[:60],
+        "rule_name": LONG[:60],
         "collect_from": "05:00",
     }
-    listed = crawl.send(who, action, monthly | {"collect_from": "05:00"}, "calendar: two rules")
+    listed = crawl.send(
+        who, action, monthly | dict.fromkeys(("collect_from", "window_1_from"), "05:00"), "calendar: two rules"
+    )
     one = listed.tree.css_first("article h2 a").attributes["href"] or ""
     crawl.visit(who, one, "calendar: a rule as it stands")
-    crawl.refused(who, one, days | {"name": ""}, "calendar: changed, without a name")
-    crawl.refused(who, one, days | {"name": LONG * 2}, "calendar: changed, too long")
+    crawl.refused(who, one, {}, "calendar: changed, empty")
+    crawl.refused(who, one, days | {"rule_name": LONG * 2}, "calendar: changed, too long")
     crawl.refused(who, one, days | {"ahead_days": HOSTILE}, "calendar: changed, hostile")
     crawl.send(who, f"{one}/suspendre", {}, "calendar: one paused")
     crawl.send(who, f"{one}/reprendre", {}, "calendar: it goes on")

@@ -139,7 +139,7 @@ def _look_or_keep(rule_id: int | None, zone_id: int | None, keep: Keep) -> Respo
     try:
         sent: dict[str, Any] = request.form.to_dict()
         form = load_form(RuleForm(), sent | {name: request.form.getlist(name) for name in BOXES})
-        plan = RulePlan(form["name"], recurrence_of(form), timetable_of(form), form["ahead_days"])
+        plan = RulePlan(form["rule_name"], recurrence_of(form), timetable_of(form), form["ahead_days"])
         if form["step"] == "look":
             calendar_rules.check_plan(plan, hall.clock.now())
             return _page(rule_id, zone_id, {}, looked=_looked(plan))
@@ -184,7 +184,7 @@ def _page(
         rule = calendar_queries.get_rule(session, rule_id=rule_id, now=now) if rule_id is not None else None
         opened = opening.get_opening_page(session, zone_id=rule.zone_id if rule else zone_id, like_id=None, now=now)
     fields = RuleForm().fields
-    order = ("name", "pattern", *BOXES, "every_weeks", "dates", "first_on", "last_on", *fields)
+    order = ("rule_name", "pattern", *BOXES, "every_weeks", "dates", "first_on", "last_on", *fields)
     if codes or looked:
         typed = request.form.to_dict()
         ticked = {name: frozenset(request.form.getlist(name)) for name in BOXES}
@@ -230,7 +230,7 @@ def _typed(plan: RulePlan) -> dict[str, str]:
     days = plan.recurrence
     return {
         **typed_of(plan.timetable),
-        "name": plan.name,
+        "rule_name": plan.name,
         "pattern": days.pattern,
         "every_weeks": str(days.every_weeks),
         "dates": _lines(days.dates),

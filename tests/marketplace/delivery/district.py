@@ -48,7 +48,7 @@ NOON_FORM = {
 RULE_FORM = {
     **{name: value for name, value in NOON_FORM.items() if name != "other_day"},
     "step": "keep",
-    "name": "Le midi",
+    "rule_name": "Le midi",
     "pattern": "weekly",
     "weekday": "1",
     "every_weeks": "1",
