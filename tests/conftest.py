@@ -101,6 +101,7 @@ def _forget_settings(url: URL) -> None:
     """The one row that the migrations take over from the settings: an empty database reads them as they are."""
     engine = create_engine(url)
     with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
         connection.execute(text("TRUNCATE vat_status RESTART IDENTITY"))
     engine.dispose()
 

@@ -42,7 +42,7 @@ class InvoicingMandate(Base):
 
 
 class VatStatus(Base):
-    """The association's VAT number from a day on; empty under the franchise. Rows are added, never changed."""
+    """The association's VAT number from a day on; empty under the franchise. Append-only."""
 
     __tablename__ = "vat_status"
     __table_args__ = (CheckConstraint("EXTRACT(DAY FROM valid_from) = 1", name="begins_with_a_month"),)

@@ -1,6 +1,6 @@
 """The traps of the provider's client library (mollie.md 1.2-1.7): where each is cured, and the tests that fail without.
 
-The cures in the gateway and in the consent were taken out one by one: each time one of its tests failed.
+Each cure was taken out by itself, in the gateway, the consent and the services: each time one of its tests failed.
 """
 
 from __future__ import annotations
@@ -143,7 +143,11 @@ TRAPS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "there are no words for a refund that failed or was cancelled": (
         "refunds.apply_refund",
-        ("flows/giving_back: a_refund_that_fails_has_not_happened_and_can_be_asked_for_again",),
+        (
+            "flows/giving_back: a_refund_that_fails_has_not_happened_and_can_be_asked_for_again",
+            "flows/giving_back: a_refund_that_somebody_cancels_on_the_providers_pages_has_not_happened",
+            "flows/giving_back: money_that_a_bank_sends_back_later_is_with_the_provider_again",
+        ),
     ),
     "is_cancelable is left out at the end": (
         "gateway._payment",
