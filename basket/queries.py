@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from basket.models import Order, OrderEvent, OrderLine, OrderRefund, RefundedLine, SubOrder
@@ -17,7 +17,7 @@ from marketplace.delivery.rules import LIVE_BOOKINGS
 from marketplace.errors import NotFound
 from marketplace.ids import is_token
 from marketplace.money import ZERO, Money
-from marketplace.payments.models import Payment, Refund, Share
+from marketplace.payments.models import Chargeback, Payment, Refund, Share
 from marketplace.payments.strange import STRANGE
 from merchants.models import Product, Shop, Variant
 
@@ -85,6 +85,8 @@ class PaymentRow:
     paid_at: datetime | None
     #: Money came that is not what was asked for, and nobody has seen to it yet.
     is_strange: bool
+    #: The payer's bank has taken some of it back, and has not given it again.
+    is_disputed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ class RefundRow:
     amount: Money
     state: str
     asked_at: datetime
+    #: shortage | weight | withdrawal | cancelled | complaint | paid_twice | paid_late | unmatched
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +272,8 @@ def _order_row(session: Session, order: Order) -> OrderRow:
         .order_by(OrderLine.sub_order_id, OrderLine.position)
     ):
         lines.setdefault(line.sub_order_id, []).append(line_row(line, product_id, missing.get(line.id, NOTHING)))
-    payment = session.scalars(
-        select(Payment)
+    paid = session.execute(
+        select(Payment, exists().where(Chargeback.payment_id == Payment.id, Chargeback.reversed_at.is_(None)))
         .where(Payment.reference == order.code)
         .order_by((Payment.id == order.payment_id).desc().nulls_last(), Payment.attempt.desc())
         .limit(1)
@@ -321,18 +325,24 @@ def _order_row(session: Session, order: Order) -> OrderRow:
         handover_code=booking.handover_code if booking else None,
         tracking_token=booking.token if booking else None,
         parts=tuple(_shop_part(sub, shop, tuple(lines.get(sub.id, ()))) for sub, shop in subs),
-        payment=None
-        if payment is None
-        else PaymentRow(
-            payment.id,
-            payment.state,
-            payment.amount,
-            payment.checkout_url,
-            payment.paid_at,
-            payment.trouble in STRANGE and payment.trouble_settled_at is None,
+        payment=None if paid is None else _payment_row(*paid),
+        refunds=tuple(
+            RefundRow(refund.amount, _refund_state(refund.state), refund.requested_at, refund.reason)
+            for refund in refunds
         ),
-        refunds=tuple(RefundRow(refund.amount, _refund_state(refund.state), refund.requested_at) for refund in refunds),
         events=tuple(EventRow(e.at, e.event, shop_name, e.to_state) for e, shop_name in events),
+    )
+
+
+def _payment_row(payment: Payment, is_disputed: bool) -> PaymentRow:
+    return PaymentRow(
+        payment.id,
+        payment.state,
+        payment.amount,
+        payment.checkout_url,
+        payment.paid_at,
+        is_strange=payment.trouble in STRANGE and payment.trouble_settled_at is None,
+        is_disputed=is_disputed,
     )
 
 

@@ -20,7 +20,7 @@ from marketplace.hall import the_hall
 from marketplace.jobs import publish
 from marketplace.mail_models import SentLetter
 from marketplace.money import Money
-from marketplace.payments.models import Payment, Refund, Share
+from marketplace.payments.models import MerchantAccount, Payment, Refund, Share
 from marketplace.payments.refunds import NothingLeftToBear, RefundTooLarge, request_again
 from marketplace.payments.strange import STRANGE, mark_settled
 from marketplace.web.access import open_to, role
@@ -47,7 +47,9 @@ GIVEN_BACK_FROM = ("planned", "due", "refused")
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """`kind` job | letter | payment | share; `what` names it, `why` is the machine's own word; `amount` if money.
+    """`kind` job | letter | payment | share; `why` is the machine's own word; `amount` if money.
+
+    `what` names it: an order's number with the shop's name behind it, a letter's address, a job.
 
     `payment_id` where a person can have what failed of its refunds asked for again, or say that they have seen to its
     strange money; `share_id` where a person can give a share's lines back to the resident.
@@ -91,8 +93,12 @@ def troubles(session: Session, now: datetime, sources: Sequence[Source] = ()) ->
         )
     ]
     shares = session.execute(
-        select(Share, Payment.reference, Payment.paid_at)
+        select(Share, Payment.reference, Payment.paid_at, MerchantAccount.organization_name)
         .join(Payment, Share.payment_id == Payment.id)
+        .outerjoin(
+            MerchantAccount,
+            (MerchantAccount.party == Share.party) & (MerchantAccount.provider_env == Payment.provider_env),
+        )
         .where(
             (Share.state == "refused")
             | (Share.state.in_(("planned", "due", "sending")) & (Payment.paid_at < now - SHARE_WAITS))
@@ -100,11 +106,11 @@ def troubles(session: Session, now: datetime, sources: Sequence[Source] = ()) ->
         .order_by(Share.id)
         .limit(MOST)
     )
-    found += [_waiting_share(share, reference, paid_at, now) for share, reference, paid_at in shares]
+    found += [_waiting_share(*row, now) for row in shares]
     for source in sources:
         found += source(session, now)
     found += [
-        Trouble("letter", letter.key, letter.failed_reason or "", letter.asked_at)
+        Trouble("letter", letter.to, letter.failed_reason or "", letter.asked_at)
         for letter in session.scalars(
             select(SentLetter).where(SentLetter.failed_reason.is_not(None)).order_by(SentLetter.id.desc()).limit(MOST)
         )
@@ -121,11 +127,11 @@ def troubles(session: Session, now: datetime, sources: Sequence[Source] = ()) ->
     return found
 
 
-def _waiting_share(share: Share, reference: str, paid_at: datetime | None, now: datetime) -> Trouble:
+def _waiting_share(share: Share, reference: str, paid_at: datetime | None, name: str | None, now: datetime) -> Trouble:
     waits = now - (paid_at or now)
     is_over = waits >= SHARE_GIVEN_BACK
     why = "day_80" if is_over else "day_60" if waits >= SHARE_LATE else share.state
-    what = f"{reference} {share.party}"
+    what = f"{reference} {name or share.party.partition(':')[2]}"
     return Trouble("share", what, why, paid_at, share.amount, share_id=share.id if is_over else None)
 
 

@@ -540,7 +540,7 @@ def test_who_reads_no_letters_is_called_and_says_on_the_telephone_how_it_went_ba
     cellar = keeper("cave")
     url = f"/tresorerie/commandes/{placed.code}/renoncement/{withdrawal_id}"
     cellar.post(f"/boutique/retours/{withdrawal_id}/pas-revenu")
-    assert "le client n’a pas de courriel, et la boutique dit que rien n’est revenu" in staff.get("/a-regarder").text
+    assert "Le client n’a pas de courriel, et la boutique dit que rien n’est revenu" in staff.get("/a-regarder").text
     assert "Appelez le client" in staff.get(url).text
     assert staff.post(f"{url.replace(placed.code, 'AAAAAA')}/prevenu").status_code == 404
     assert staff.post(f"{url}/prevenu").status_code == 303

@@ -267,7 +267,7 @@ def test_a_share_that_nobody_has_earned_for_two_weeks_is_a_persons(
     with hall.database.reading() as session:
         assert troubles(session, clock.now()) == []
         assert [(t.kind, t.what, t.why) for t in troubles(session, clock.now() + timedelta(seconds=1))] == [
-            ("share", f"{placed.code} merchant:cave", "planned")
+            ("share", f"{placed.code} cave", "planned")
         ]
 
 

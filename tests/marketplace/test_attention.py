@@ -41,12 +41,12 @@ def test_what_waits_for_a_person_is_listed(
     with hall.database.reading() as session:
         assert [(t.kind, t.what, t.why) for t in troubles(session, clock.now()) if t.kind in ("payment", "letter")] == [
             ("payment", late.code, "paid_late"),
-            ("letter", "confirmed:1", "550 unknown"),
+            ("letter", "x@example.org", "550 unknown"),
         ]
     _sign_in(hall, client, "treasurer")
     page = client.get("/a-regarder")
     assert page.status_code == 200
-    assert "payé trop tard\xa0: le remboursement est en cours" in page.text
+    assert "Payé trop tard\xa0: le remboursement est en cours" in page.text
     assert late.code in page.text
 
 
@@ -71,7 +71,7 @@ def test_a_refund_that_failed_is_sent_again_from_the_list(
     payments.settle(hall, first.payment_id)
     _sign_in(hall, client, "treasurer")
     page = client.get("/a-regarder").text
-    assert "le remboursement a échoué" in page
+    assert "Le remboursement a échoué. Essayez encore." in page
     url = f"/a-regarder/paiements/{first.payment_id}/rembourser"
     token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
     for said in ("le remboursement repart", "ce remboursement est déjà reparti"):
@@ -115,8 +115,8 @@ def test_strange_money_says_what_to_do_and_leaves_the_list_when_it_is_done(
         strange.append(placed)
     _sign_in(hall, client, "treasurer")
     page = client.get("/a-regarder").text
-    assert "le montant payé n’est pas celui demandé : la commande n’est pas payée." in page
-    assert "payé dans une autre monnaie, ou avec de l’argent d’essai. La commande n’est pas payée" in page
+    assert "Le montant payé n’est pas celui demandé : la commande n’est pas payée." in page
+    assert "Payé dans une autre monnaie, ou avec de l’argent d’essai. La commande n’est pas payée" in page
     assert page.count("Sur le site de Mollie, rendez ce paiement au client, et appelez-le.") == 2
     token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
     for placed in strange:
