@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
 
 import pytest
 from playwright.sync_api import Browser
@@ -37,14 +38,18 @@ LARGE_TARGETS = (
 def that_show_every_part(pages: list[Snapshot]) -> list[Snapshot]:
     """So few pages that each part of the site is on one of them, within each part that it is found in."""
     chosen, seen = [], set[tuple[str, str]]()
-    left = list(pages)
-    while left:
-        page = max(left, key=lambda page: len(page.parts - seen))
-        if page.parts <= seen:
-            break
-        seen |= page.parts
-        chosen.append(page)
-        left.remove(page)
+    # The page with the most parts that none before it has. Their number only falls: it is counted again for the page
+    # that is on top, and for the others when they come there.
+    waiting = [(-len(page.parts), place) for place, page in enumerate(pages)]
+    heapify(waiting)
+    while waiting:
+        _, place = heappop(waiting)
+        turn = -len(pages[place].parts - seen), place
+        if waiting and turn > waiting[0]:
+            heappush(waiting, turn)
+        elif turn[0]:
+            seen |= pages[place].parts
+            chosen.append(pages[place])
     return chosen
 
 
