@@ -123,7 +123,9 @@ def create_worker(app: Flask, *, strikes: bool = True) -> procrastinate.App:
     Handlers run in threads of the worker, each inside an application context of its own, as a page does.
     """
     hall: Hall = app.extensions["hall"]
-    worker = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=hall.database.conninfo(), max_size=6))
+    # One connection, and more of them while there is more to say at once.
+    connector = procrastinate.PsycopgConnector(conninfo=hall.database.conninfo(), min_size=1, max_size=6)
+    worker = procrastinate.App(connector=connector)
 
     def as_task(handler: Handler) -> Callable[..., None]:
         def run(**ids: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from filelock import FileLock
 from flask import Flask
 from flask.testing import FlaskClient
@@ -17,6 +18,7 @@ from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.orm import Session
 
+from marketplace.accounts import passwords
 from marketplace.app import create_app
 from marketplace.clock import Clock, FixedClock
 from marketplace.db import Database, start_embedded, stop_embedded
@@ -51,6 +53,13 @@ def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = shared / "compiled-templates"
     folder.mkdir(exist_ok=True)
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": FileSystemBytecodeCache(str(folder))}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> None:
+    """Passwords are hashed as ever, and not for a sixth of a second, a hundred times a run; the house's own way is."""
+    assert (passwords._hasher.time_cost, passwords._hasher.memory_cost) >= (3, 65_536), "as the library advises"
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture(scope="session")
