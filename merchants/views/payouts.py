@@ -14,7 +14,7 @@ from marketplace.clock import local_day
 from marketplace.delivery.policies import zones_with_terms
 from marketplace.errors import GatewayError, MarketplaceError
 from marketplace.hall import the_hall
-from marketplace.payments import connect
+from marketplace.payments.connecting import application, consenting, leaving, looking, standing
 from marketplace.payments.oauth import ClientFile
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import open_to, role
@@ -54,12 +54,12 @@ def connect_account(merchant_id: int) -> ResponseReturnValue:
         with hall.database.reading() as session:
             seller = _own(session, merchant_id)
         file = _client_file(seller) if form["way"] == "new" else None
-        address = connect.way_to_consent(
+        address = consenting.way_to_consent(
             hall, party=seller.party, actor=actor(), browser=current_user.get_id(), file=file
         )
     except FormErrors:
         return _page(said=sentence("connection_state_wrong"), status=422)
-    except connect.NotSwitchedOn as refused:
+    except application.NotSwitchedOn as refused:
         return _page(said=sentence(refused.code), status=refused.status)
     except GatewayError:
         return _page(said=sentence("connection_away"), status=503)
@@ -77,17 +77,17 @@ def connection_return() -> ResponseReturnValue:
         return _page()  # an address that somebody kept
     try:
         with hall.database.transaction() as session:
-            party = connect.redeem(
+            party = consenting.redeem(
                 session, state=state, settings=hall.settings, actor=who, browser=current_user.get_id(), now=now
             )
             # Between the click and the consent an owner may have been relieved: it is their money no longer.
             if not any(seller.party == party and seller.is_owner for seller in sellers_of(session, current_user.id)):
                 raise OwnerDecides()
             if not code:
-                connect.note_refusal(session, party=party, provider_env=env, actor=who, now=now)
+                consenting.note_refusal(session, party=party, provider_env=env, actor=who, now=now)
         if not code:
-            raise connect.ConsentRefused()
-        connect.connect(hall, party=party, code=code, actor=who)
+            raise consenting.ConsentRefused()
+        consenting.connect(hall, party=party, code=code, actor=who)
     except MarketplaceError as refused:
         return _page(said=sentence(refused.code), status=refused.status)
     except GatewayError:
@@ -104,8 +104,8 @@ def look_again(merchant_id: int) -> ResponseReturnValue:
     with hall.database.reading() as session:
         seller = get_seller(session, merchant_id=merchant_id, user_id=current_user.id)
     try:
-        connect.check(hall, party=seller.party, provider_env=hall.settings.mollie_env)
-    except connect.NotConnected as refused:
+        looking.check(hall, party=seller.party, provider_env=hall.settings.mollie_env)
+    except standing.NotConnected as refused:
         return _page(said=sentence(refused.code), status=refused.status)
     except GatewayError:
         return _page(said=sentence("connection_away"), status=503)
@@ -134,14 +134,14 @@ def leave(merchant_id: int) -> ResponseReturnValue:
     try:
         with hall.database.transaction() as session:
             seller = _own(session, merchant_id)
-            connect.leave(
+            leaving.leave(
                 session,
                 party=seller.party,
                 provider_env=hall.settings.mollie_env,
                 actor=actor(),
                 now=hall.clock.now(),
             )
-    except connect.NotConnected as refused:
+    except standing.NotConnected as refused:
         return _page(said=sentence(refused.code), status=refused.status)
     flash(sentence("connection_left"))
     return redirect(url_for("merchant.payouts"), 303)
@@ -155,9 +155,9 @@ def _own(session: Session, merchant_id: int) -> SellerFile:
     return seller
 
 
-def _connection(session: Session, seller: SellerFile) -> connect.Connection:
+def _connection(session: Session, seller: SellerFile) -> standing.Connection:
     env = the_hall().settings.mollie_env
-    return connect.connections(session, provider_env=env, parties=[seller.party])[seller.party]
+    return standing.connections(session, provider_env=env, parties=[seller.party])[seller.party]
 
 
 def _client_file(seller: SellerFile) -> ClientFile:
@@ -179,13 +179,13 @@ def _page(*, said: str | None = None, status: int = 200) -> ResponseReturnValue:
     hall = the_hall()
     with hall.database.reading() as session:
         sellers = sellers_of(session, current_user.id)
-        found = connect.connections(
+        found = standing.connections(
             session, provider_env=hall.settings.mollie_env, parties=[seller.party for seller in sellers]
         )
         rates = commissions(session, on=local_day(hall.clock.now()), merchant_ids=[seller.id for seller in sellers])
         zones = zones_with_terms(session, on=local_day(hall.clock.now()))
     agreed = {commission.merchant_id: commission for commission in rates}
-    consent = connect.consent_of(hall.settings)
+    consent = application.consent_of(hall.settings)
     page = render_template(
         "merchants/counter/payouts.html",
         rows=[(seller, found[seller.party], agreed[seller.id]) for seller in sellers],
@@ -212,7 +212,7 @@ def home() -> ResponseReturnValue:
     hall = the_hall()
     with hall.database.reading() as session:
         sellers = all_sellers(session)
-        found = connect.connections(
+        found = standing.connections(
             session, provider_env=hall.settings.mollie_env, parties=[seller.party for seller in sellers]
         )
     rows = [(seller, found[seller.party]) for seller in sellers]

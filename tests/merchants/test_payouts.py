@@ -22,8 +22,8 @@ from marketplace.clock import FixedClock
 from marketplace.errors import GatewayError
 from marketplace.hall import Hall
 from marketplace.ids import new_token
-from marketplace.payments import connect
 from marketplace.payments.connect_jobs import look_at_accounts
+from marketplace.payments.connecting import application, consenting, leaving, looking, standing, tokens
 from marketplace.payments.gateway import TryAgain
 from marketplace.payments.models import ConnectionAttempt, ConnectionEvent, MerchantAccount, Share
 from marketplace.payments.oauth import Consent, TokenRefused
@@ -131,11 +131,11 @@ def events(hall: Hall) -> list[tuple[str, str]]:
 
 
 def look(hall: Hall) -> None:
-    connect.check(hall, party=PARTY, provider_env=ENV)
+    looking.check(hall, party=PARTY, provider_env=ENV)
 
 
 def consent(hall: Hall) -> Consent:
-    found = connect.consent_of(hall.settings)
+    found = application.consent_of(hall.settings)
     assert found is not None
     return found
 
@@ -352,8 +352,8 @@ def test_papers_are_looked_at_again_by_the_worker(
     sandbox.move_papers(row.organization_id, "in-review", payments=True)
     clock.advance(timedelta(minutes=10))
     with hall.database.transaction() as session:
-        assert connect.claim_due_checks(session, provider_env=ENV, now=clock.now()) == [PARTY]
-        assert connect.claim_due_checks(session, provider_env=ENV, now=clock.now()) == []
+        assert looking.claim_due_checks(session, provider_env=ENV, now=clock.now()) == [PARTY]
+        assert looking.claim_due_checks(session, provider_env=ENV, now=clock.now()) == []
     look(hall)
     page = who.get("/boutique/encaissement").text
     assert "Vos produits sont vendus en ligne." in page
@@ -373,18 +373,18 @@ def test_the_round_looks_at_every_account_that_is_due(
     look_at_accounts(hall)
     work(hall)
     assert PARTY in payable(hall), "not due yet"
-    clock.advance(connect.CHECK_READY)
+    clock.advance(standing.CHECK_READY)
     sandbox.plan_fault("POST /oauth2/tokens", "status", status=503)
     look_at_accounts(hall)
     work(hall)
     assert PARTY in payable(hall), "the provider was away"
-    clock.advance(connect.CHECK_WAITING)
+    clock.advance(standing.CHECK_WAITING)
     look_at_accounts(hall)
     work(hall)
     assert PARTY not in payable(hall)
     with hall.database.reading() as session:
         assert session.scalars(select(ConnectionAttempt)).all() != []
-    clock.advance(connect.ATTEMPTS_KEPT)
+    clock.advance(consenting.ATTEMPTS_KEPT)
     look_at_accounts(hall)
     with hall.database.reading() as session:
         assert session.scalars(select(ConnectionAttempt)).all() == []
@@ -413,11 +413,11 @@ def test_a_token_is_renewed_when_its_hour_is_over(
     hall: Hall, sandbox: Sandbox, keeper: Keeper, clock: FixedClock
 ) -> None:
     connect_by(hall, sandbox, keeper("librairie"))
-    first = connect.access_token(hall, consent(hall), party=PARTY)
+    first = tokens.access_token(hall, consent(hall), party=PARTY)
     clock.advance(timedelta(minutes=58))
-    assert connect.access_token(hall, consent(hall), party=PARTY) == first
+    assert tokens.access_token(hall, consent(hall), party=PARTY) == first
     clock.advance(timedelta(minutes=1))
-    assert connect.access_token(hall, consent(hall), party=PARTY) != first
+    assert tokens.access_token(hall, consent(hall), party=PARTY) != first
 
 
 def test_a_token_that_ended_early_is_renewed_once(hall: Hall, sandbox: Sandbox, keeper: Keeper) -> None:
@@ -439,7 +439,7 @@ def test_two_refreshers_ask_the_provider_once(hall: Hall, sandbox: Sandbox, keep
     def renew() -> None:
         together.wait()
         try:
-            got.append(connect.access_token(hall, consent(hall), party=PARTY))
+            got.append(tokens.access_token(hall, consent(hall), party=PARTY))
         except TryAgain:
             got.append("later")
 
@@ -450,7 +450,7 @@ def test_two_refreshers_ask_the_provider_once(hall: Hall, sandbox: Sandbox, keep
         thread.join()
     assert sorted(token == "later" for token in got) == [False, True]
     assert sandbox.control("GET", "faults")[0]["times"] == 1
-    assert connect.access_token(hall, consent(hall), party=PARTY) in got
+    assert tokens.access_token(hall, consent(hall), party=PARTY) in got
 
 
 def test_a_refresher_that_died_is_not_waited_for_long(
@@ -462,12 +462,12 @@ def test_a_refresher_that_died_is_not_waited_for_long(
         session.execute(
             update(MerchantAccount)
             .where(MerchantAccount.party == PARTY)
-            .values(refreshing_until_at=clock.now() + connect.REFRESH_LEASE)
+            .values(refreshing_until_at=clock.now() + tokens.REFRESH_LEASE)
         )
     with pytest.raises(TryAgain):
-        connect.access_token(hall, consent(hall), party=PARTY)
-    clock.advance(connect.REFRESH_LEASE)
-    assert connect.access_token(hall, consent(hall), party=PARTY).startswith("access_")
+        tokens.access_token(hall, consent(hall), party=PARTY)
+    clock.advance(tokens.REFRESH_LEASE)
+    assert tokens.access_token(hall, consent(hall), party=PARTY).startswith("access_")
 
 
 def test_a_renewal_that_failed_can_be_tried_at_once(
@@ -525,7 +525,7 @@ def test_who_leaves_reads_first_what_happens_and_is_no_longer_sold(
 ) -> None:
     who = keeper("librairie")
     connect_by(hall, sandbox, who)
-    token = connect.access_token(hall, consent(hall), party=PARTY)
+    token = tokens.access_token(hall, consent(hall), party=PARTY)
     path = f"/boutique/encaissement/{merchant_id(hall)}/delier"
     page = who.get(path).text
     assert "vos produits ne sont plus vendus en ligne, dès maintenant" in page
@@ -571,7 +571,7 @@ def test_what_was_sold_is_paid_out_before_the_token_is_given_back(
                 now=clock.now(),
             )
     work(hall)
-    connect.finish_leaving(hall, party=PARTY, provider_env=ENV)
+    leaving.finish_leaving(hall, party=PARTY, provider_env=ENV)
     with hall.database.reading() as session:
         states = session.scalars(select(Share.state).where(Share.party == PARTY)).all()
     row = account(hall)
@@ -622,7 +622,7 @@ def test_tokens_are_in_no_log_no_page_no_error_and_not_readable_in_the_database(
     who = keeper("librairie")
     _, page = connect_by(hall, sandbox, who)
     tokens = consent(hall).exchange(_fresh_code(hall, sandbox, who))
-    access = connect.access_token(hall, consent(hall), party=PARTY)
+    access = tokens.access_token(hall, consent(hall), party=PARTY)
     secrets = [access, tokens.access_token, tokens.refresh_token, APPLICATION.client_secret, ORGANIZATION_TOKEN]
     clock.advance(timedelta(hours=2))
     said = [
@@ -661,7 +661,7 @@ def test_a_sealed_token_opens_in_its_own_row_only(hall: Hall, sandbox: Sandbox, 
         mine = session.get_one(MerchantAccount, (PARTY, ENV))
         other = session.get_one(MerchantAccount, ("merchant:cave", ENV))
         other.sealed_refresh_token = mine.sealed_refresh_token
-    connect.check(hall, party="merchant:cave", provider_env=ENV)
+    looking.check(hall, party="merchant:cave", provider_env=ENV)
     row = account(hall, "merchant:cave")
     assert row is not None
     assert row.standing == "reconnect"
@@ -705,7 +705,7 @@ def test_a_link_of_an_answer_that_leads_elsewhere_is_not_shown(hall: Hall) -> No
     ],
 )
 def test_where_a_merchant_stands(standing: str, onboarding: str, can_receive: bool, stage: str) -> None:
-    assert connect.stage_of(standing, onboarding, can_receive_payments=can_receive) == stage
+    assert standing.stage_of(standing, onboarding, can_receive_payments=can_receive) == stage
 
 
 def test_an_owner_who_was_relieved_on_the_way_decides_nothing(hall: Hall, sandbox: Sandbox, keeper: Keeper) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from marketplace.payments.connect import consent_of
+from marketplace.payments.connecting.application import consent_of
 from marketplace.settings import Settings, SettingsError
 
 
