@@ -107,6 +107,15 @@ def troubles(session: Session, now: datetime, sources: Sequence[Source] = ()) ->
         .limit(MOST)
     )
     found += [_waiting_share(*row, now) for row in shares]
+    found += [
+        Trouble("account", account.organization_name or account.party, "account_shut", account.refused_at)
+        for account in session.scalars(
+            select(MerchantAccount)
+            .where(MerchantAccount.refused_at.is_not(None), MerchantAccount.standing != "ended")
+            .order_by(MerchantAccount.refused_at)
+            .limit(MOST)
+        )
+    ]
     for source in sources:
         found += source(session, now)
     found += [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import select
 
 from marketplace.clock import local_day
@@ -52,6 +54,14 @@ def send_mandate_to_association(hall: Hall, merchant_id: int, ordinal: int) -> N
     settings = hall.settings
     with hall.database.reading() as session:
         letter = letters.mandate(session, merchant_id, ordinal, to=settings.site_email, site_url=settings.site_url)
+    if letter is not None:
+        send_once(hall, letter)
+
+
+@subscribe("connection.shut")
+def tell_of_shut_account(hall: Hall, party: str, since: str) -> None:
+    with hall.database.reading() as session:
+        letter = letters.shut(session, party, datetime.fromisoformat(since), site_url=hall.settings.site_url)
     if letter is not None:
         send_once(hall, letter)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from marketplace.delivery.models import DeliveryPolicy, Zone
@@ -50,6 +51,22 @@ def mandate(session: Session, merchant_id: int, ordinal: int, *, to: str | None,
         name=merchant.legal_name,
         signed=signed,
         for_association=to is not None,
+    )
+
+
+def shut(session: Session, party: str, since: datetime, *, site_url: str) -> Letter | None:
+    """The provider refuses to give the merchant money; None for whoever has no address, or is no merchant."""
+    merchant = session.scalars(select(Merchant).where(Merchant.key == party.removeprefix("merchant:"))).one_or_none()
+    if merchant is None or not merchant.email:
+        return None
+    return compose(
+        "merchants/mail/shut",
+        key=f"shut:{party}:{since.isoformat()}",
+        to=merchant.email,
+        language="fr",
+        site_url=site_url,
+        name=merchant.legal_name,
+        since=since,
     )
 
 

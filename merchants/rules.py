@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from stdnum.fr import siren, siret
+
 from marketplace.money import Money
 
 #: Content that a price is compared by, in grams or millilitres (domain P1, G16): a kilogram or litre of food,
@@ -21,8 +23,6 @@ ALCOHOL = "alcool"
 #: What a receipt has to name the legal guarantee for (domain C6): toys, electrical goods and lights, watches,
 #: sunglasses, and what may be furniture or sports goods among the things for the home.
 GUARANTEED = frozenset({"jouet", "electrique", "bijou", "lunettes-soleil", "maison"})
-
-LA_POSTE = "356000000"
 
 _SIREN = re.compile(r"(?<![A-Za-z0-9])[0-9](?:[ .\u00a0\u202f]?[0-9]){8}(?:[ .\u00a0\u202f]?[0-9]{5})?(?![0-9])")
 
@@ -69,18 +69,7 @@ def is_number_sound(number: str) -> bool:
     A SIRET begins with a sound SIREN. La Poste has more counters than keys: the digits of their SIRETs sum to a
     multiple of five instead (Insee, definition of the SIRET).
     """
-    siren_holds = _luhn(number[:9])
-    if len(number) == 9:
-        return siren_holds
-    if number.startswith(LA_POSTE) and sum(map(int, number)) % 5 == 0:
-        return True
-    return len(number) == 14 and siren_holds and _luhn(number)
-
-
-def _luhn(digits: str) -> bool:
-    """Every second digit from the right counts twice; the digits of it all sum to a multiple of ten."""
-    counted = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
-    return sum(number // 10 + number % 10 for number in counted) % 10 == 0
+    return bool(siren.is_valid(number) if len(number) == 9 else siret.is_valid(number))
 
 
 def vat_number_of(siren: str) -> str:

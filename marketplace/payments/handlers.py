@@ -49,6 +49,15 @@ def send_what_waits(hall: Hall) -> None:
             publish(session, "share.due", share_id=share_id)
 
 
+@subscribe("connection.open")
+def send_what_waits_for(hall: Hall, party: str) -> None:
+    """One share of the merchant's has gone through: the others follow at once."""
+    with hall.database.transaction() as session:
+        shares.send_again(session, party=party)
+        for share_id in without_job(session, "share.due", "share_id", shares.due_shares(session, party=party)):
+            publish(session, "share.due", share_id=share_id)
+
+
 @periodic("7 4 * * *")
 def reconcile_payments(hall: Hall) -> None:
     """Every night; what differs waits on the treasurer's list."""

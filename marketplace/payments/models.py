@@ -60,6 +60,9 @@ class MerchantAccount(Base):
     dashboard_url: Mapped[str | None]
     checked_at: Mapped[datetime]
     next_check_at: Mapped[datetime | None]
+    #: Since when the provider refuses to give it money; None once it has taken some, or was connected anew. While it
+    #: is set one share at a time is tried (`connecting.refusing`).
+    refused_at: Mapped[datetime | None]
     #: See `vault`.
     sealed_refresh_token: Mapped[str | None]
     sealed_access_token: Mapped[str | None]
@@ -71,6 +74,14 @@ class MerchantAccount(Base):
     def can_be_routed_to(self) -> bool:
         """What was sold before somebody asked to leave is still paid out."""
         return self.can_receive_payments and self.standing in ("connected", "leaving")
+
+    @property
+    def may_be_tried(self) -> bool:
+        """Whether the provider may be asked to give it money. Where nobody can look at an account that was refused,
+        because the association has noted it by hand, only that tells whether it is open again."""
+        is_by_hand = self.sealed_refresh_token is None
+        can_receive = self.can_receive_payments or (self.refused_at is not None and is_by_hand)
+        return can_receive and self.standing in ("connected", "leaving")
 
 
 class ConnectionAttempt(Base):
@@ -99,7 +110,8 @@ class ConnectionEvent(Base):
     id: Mapped[Id]
     party: Mapped[str]
     provider_env: Mapped[Key]
-    #: connected, refused, papers, reconnect, leaving, ended
+    #: connected, refused, papers, reconnect, leaving, ended; shut and open: the provider refused to give it money, and
+    #: gave it some again
     kind: Mapped[Key]
     organization_id: Mapped[str]
     at: Mapped[datetime]

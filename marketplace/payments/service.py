@@ -25,6 +25,7 @@ from marketplace.ledger import accounts
 from marketplace.ledger.service import post
 from marketplace.money import ZERO, Money
 from marketplace.payments.chargebacks import apply_chargebacks
+from marketplace.payments.connecting.refusing import shut
 from marketplace.payments.gateway import (
     CURRENCY,
     Gateway,
@@ -60,7 +61,7 @@ from marketplace.payments.rules import (
     next_poll,
 )
 from marketplace.payments.strange import AMOUNT_DIFFERS, MONEY_ELSEWHERE
-from marketplace.payments.upfront import fix_routing, note_split, route_later, routes_for
+from marketplace.payments.upfront import fix_routing, note_split, refused_share, route_later, routes_for
 from marketplace.payments.ways import fitting
 
 log = logging.getLogger(__name__)
@@ -173,7 +174,7 @@ def open_at_provider(hall: Hall, payment_id: int) -> str | None:
         answer = hall.gateway.create_payment(request, idempotency_key=key)
     except Rejected as refused:
         log.error("payment %s refused by the provider: %s (%s)", payment_id, refused, refused.field)
-        if (refused.field or "").startswith("routing") and _ask_for_less(hall.database, payment_id, key):
+        if (refused.field or "").startswith("routing") and _ask_for_less(hall, payment_id, key, refused.field or ""):
             return open_at_provider(hall, payment_id)
         _end_unheard(hall.database, payment_id, state="rejected", now=hall.clock.now())
         return None
@@ -216,12 +217,24 @@ def _request_of(hall: Hall, payment: Payment, routes: tuple[UpfrontRoute, ...]) 
     )
 
 
-def _ask_for_less(database: Database, payment_id: int, refused_key: str) -> bool:
-    """The payment is asked for once more, without the split that was refused; whether it was split at all."""
-    with database.transaction() as session:
+def _ask_for_less(hall: Hall, payment_id: int, refused_key: str, field: str) -> bool:
+    """The payment is asked for once more, without the split that was refused; whether it was split at all.
+
+    The merchant whom the refusal's field names can receive nothing from now on.
+    """
+    with hall.database.transaction() as session:
         payment = session.get_one(Payment, payment_id, with_for_update=True)
         if payment.state not in UNHEARD_STATES or payment.idempotency_key != refused_key:
             return False  # somebody else has seen to it meanwhile
+        refused = refused_share(session, payment, field)
+        if refused is not None and refused.organization_id is not None:
+            shut(
+                session,
+                party=refused.party,
+                provider_env=payment.provider_env,
+                organization_id=refused.organization_id,
+                now=hall.clock.now(),
+            )
         return route_later(session, payment)
 
 

@@ -20,6 +20,7 @@ from marketplace.ledger import accounts
 from marketplace.ledger.service import post
 from marketplace.money import ZERO, Money
 from marketplace.payments.chargebacks import is_disputed
+from marketplace.payments.connecting.refusing import is_its_turn, shut, took
 from marketplace.payments.gateway import Rejected, TryAgain
 from marketplace.payments.models import MACHINE, Chargeback, MerchantAccount, Payment, Refund, RefundPart, Share
 from marketplace.payments.reading import fee_of
@@ -93,6 +94,7 @@ def send_share(hall: Hall, share_id: int) -> None:
         assert payment.provider_id is not None, "a due share belongs to a paid payment"
         assert share.routed_amount is not None and share.organization_id is not None, "set when it was begun"
         provider_id, organization_id = payment.provider_id, share.organization_id
+        whose = {"party": share.party, "provider_env": payment.provider_env}
         amount, key, label = share.routed_amount, share.idempotency_key or "", f"{payment.reference} {share.party}"
     try:
         routes = hall.gateway.routes_of(provider_id) if was_tried else []
@@ -111,6 +113,8 @@ def send_share(hall: Hall, share_id: int) -> None:
         log.error("share %s refused by the provider: %s (%s)", share_id, refused, refused.field)
         with hall.database.transaction() as session:
             session.execute(update(Share).where(Share.id == share_id, Share.state == "sending").values(state="refused"))
+            if (refused.field or "").startswith("destination"):
+                shut(session, organization_id=organization_id, now=hall.clock.now(), **whose)
         return
     with hall.database.transaction() as session:
         payment = session.get_one(Payment, payment_id, with_for_update=True)
@@ -128,6 +132,8 @@ def send_share(hall: Hall, share_id: int) -> None:
             actor=MACHINE,
             now=now,
         )
+        if route_id is not None and took(session, organization_id=organization_id, now=now, **whose):
+            publish(session, "connection.open", party=share.party)
 
 
 def _begin(session: Session, payment: Payment, share: Share, hall: Hall) -> bool:
@@ -144,8 +150,11 @@ def _begin(session: Session, payment: Payment, share: Share, hall: Hall) -> bool
         share.state = "cancelled"
         return False
     account = session.get(MerchantAccount, (share.party, payment.provider_env))
-    if account is None or not account.can_be_routed_to:
-        log.warning("share %s waits: %s cannot receive payments", share.id, share.party)
+    if account is None or not account.may_be_tried:
+        log.info("share %s waits: %s cannot receive payments", share.id, share.party)
+        return False
+    if not is_its_turn(session, share, account):
+        log.info("share %s waits: %s is refused money, and an older share is tried first", share.id, share.party)
         return False
     routed = left
     held = held_for_routes(session, payment)
@@ -221,12 +230,13 @@ def taken_of(session: Session, share: Share, *, reversals: bool = False) -> Mone
     return Money(int(session.scalar(taken) or 0))
 
 
-def send_again(session: Session) -> None:
+def send_again(session: Session, *, party: str | None = None) -> None:
     """What the provider refused to route is due once more if its merchant can receive it now; under a new key.
 
-    A refusal is certain: nothing was routed. Most have one cause, a merchant who had taken the consent back.
+    A refusal is certain: nothing was routed. Most have one cause, a merchant whose account is closed: of such a one's
+    shares the oldest alone is tried. With `party`, of that merchant only.
     """
-    refused = session.execute(
+    refused = (
         select(Share, MerchantAccount)
         .join(Payment, Share.payment_id == Payment.id)
         .join(
@@ -237,22 +247,22 @@ def send_again(session: Session) -> None:
         .order_by(Share.id)
         .with_for_update(of=Share)
     )
-    for share, account in refused:
-        if account.can_be_routed_to:
+    if party is not None:
+        refused = refused.where(Share.party == party)
+    for share, account in session.execute(refused).all():
+        if account.may_be_tried and is_its_turn(session, share, account):
             share.state, share.idempotency_key = "due", new_token()
     session.flush()
 
 
-def due_shares(session: Session) -> list[int]:
-    """Every share that should be on its way to its merchant; those of a disputed payment when the dispute is won."""
+def due_shares(session: Session, *, party: str | None = None) -> list[int]:
+    """Every share that should be on its way to its merchant, or to this one; those of a disputed payment when the
+    dispute is won."""
     taken_back = exists().where(Chargeback.payment_id == Share.payment_id, Chargeback.reversed_at.is_(None))
-    return list(
-        session.scalars(
-            select(Share.id)
-            .where(Share.state.in_(("sending", "unknown")) | (Share.state == "due") & ~taken_back)
-            .order_by(Share.id)
-        )
-    )
+    wanted = select(Share.id).where(Share.state.in_(("sending", "unknown")) | (Share.state == "due") & ~taken_back)
+    if party is not None:
+        wanted = wanted.where(Share.party == party)
+    return list(session.scalars(wanted.order_by(Share.id)))
 
 
 __all__ = [

@@ -11,6 +11,7 @@ later, stays the same whatever the setting says by then.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
@@ -26,6 +27,8 @@ from marketplace.payments.gateway import Reversal, UpfrontRoute
 from marketplace.payments.models import MACHINE, MerchantAccount, Payment, Share
 
 log = logging.getLogger(__name__)
+
+_REFUSED_DESTINATION = re.compile(r"routing\W+([0-9]{1,3})\W+destination")
 
 #: The provider holds a share back for two years at most, of a test payment for ten days (mollie.md 2.1).
 HELD_LONGEST = timedelta(days=729)
@@ -71,6 +74,15 @@ def route_later(session: Session, payment: Payment) -> bool:
         share.organization_id = share.routed_amount = None
     session.flush()
     return True
+
+
+def refused_share(session: Session, payment: Payment, field: str) -> Share | None:
+    """Whose share a refusal of the split is about, by its field (`routing.1.destination…`); None when it says no more
+    than that the split was refused."""
+    found = _REFUSED_DESTINATION.match(field)
+    shares = [share for share in goods_of(session, payment.id) if share.organization_id is not None]
+    place = int(found[1]) if found and payment.routing == "upfront" else len(shares)
+    return shares[place] if place < len(shares) else None
 
 
 def release_day(handover_on: date | None, *, provider_env: str, today: date) -> date:

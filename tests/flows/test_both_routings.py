@@ -265,6 +265,7 @@ def test_a_merchant_whom_the_provider_refuses_is_routed_to_later(
     with hall.database.reading() as session:
         payment = session.get_one(Payment, placed.payment_id)
         assert (payment.state, payment.routing, payment.release_on, payment.trouble) == ("paid", "delayed", None, None)
+        assert service.payable_parties(session, "sandbox") == {"merchant:librairie", "merchant:cave"}
     assert _with_merchants(sandbox) == {}
 
 

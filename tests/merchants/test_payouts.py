@@ -23,7 +23,8 @@ from marketplace.errors import GatewayError
 from marketplace.hall import Hall
 from marketplace.ids import new_token
 from marketplace.payments.connect_jobs import look_at_accounts
-from marketplace.payments.connecting import application, consenting, leaving, looking, standing, tokens
+from marketplace.payments.connecting import application, consenting, leaving, looking, refusing, tokens
+from marketplace.payments.connecting.standing import CHECK_READY, CHECK_WAITING, stage_of
 from marketplace.payments.gateway import TryAgain
 from marketplace.payments.models import ConnectionAttempt, ConnectionEvent, MerchantAccount, Share
 from marketplace.payments.oauth import Consent, TokenRefused
@@ -373,12 +374,12 @@ def test_the_round_looks_at_every_account_that_is_due(
     look_at_accounts(hall)
     work(hall)
     assert PARTY in payable(hall), "not due yet"
-    clock.advance(standing.CHECK_READY)
+    clock.advance(CHECK_READY)
     sandbox.plan_fault("POST /oauth2/tokens", "status", status=503)
     look_at_accounts(hall)
     work(hall)
     assert PARTY in payable(hall), "the provider was away"
-    clock.advance(standing.CHECK_WAITING)
+    clock.advance(CHECK_WAITING)
     look_at_accounts(hall)
     work(hall)
     assert PARTY not in payable(hall)
@@ -502,6 +503,49 @@ def test_a_consent_taken_back_stops_the_sale_until_it_is_given_again(
     assert [kind for kind, _ in events(hall)] == ["connected", "reconnect", "connected"]
 
 
+def test_an_account_that_is_refused_money_is_looked_at_at_once_and_sells_again_when_its_papers_say_so(
+    hall: Hall, sandbox: Sandbox, keeper: Keeper, clock: FixedClock
+) -> None:
+    who = keeper("librairie")
+    connect_by(hall, sandbox, who)
+    sandbox.register_organization("org_librairie", can_receive_payments=False)
+    asked = {"party": PARTY, "provider_env": ENV}
+    with hall.database.transaction() as session:
+        refusing.shut(session, organization_id="org_of_before", now=clock.now(), **asked)
+    assert PARTY in payable(hall), "another account was refused"
+    with hall.database.transaction() as session:
+        refusing.shut(session, organization_id="org_librairie", now=clock.now(), **asked)
+    assert PARTY not in payable(hall)
+    sandbox.register_organization("org_librairie", can_receive_payments=True)
+    work(hall)
+    assert PARTY in payable(hall), "the look that was due at once"
+    assert [kind for kind, _ in events(hall)] == ["connected", "shut", "papers"]
+
+
+def test_a_look_that_was_under_way_spares_the_account_that_is_connected_anew(
+    hall: Hall, sandbox: Sandbox, keeper: Keeper, clock: FixedClock
+) -> None:
+    """The old refresh token is refused a second after the same organisation has consented again."""
+    who = keeper("librairie")
+    connect_by(hall, sandbox, who)
+    sandbox.throw_out("org_librairie")
+    clock.advance(timedelta(hours=2))
+    who = keeper("librairie")
+    way = set_off(hall, who)
+    sandbox.plan_fault("POST /oauth2/tokens", "delay", seconds=1.0)
+    looks = threading.Thread(target=look, args=(hall,))
+    looks.start()
+    while sandbox.control("GET", "faults"):
+        pass  # until the provider has the question
+    assert come_back(who, sandbox.consent(way, organization="org_librairie"))[0] == 303
+    assert looks.is_alive(), "the old answer is still to come"
+    looks.join()
+    row = account(hall)
+    assert row is not None
+    assert row.standing == "connected"
+    assert [kind for kind, _ in events(hall)] == ["connected", "connected"]
+
+
 def test_a_changed_secret_key_asks_for_a_new_consent_unless_it_is_kept_beside(
     hall: Hall, sandbox: Sandbox, keeper: Keeper
 ) -> None:
@@ -621,13 +665,13 @@ def test_tokens_are_in_no_log_no_page_no_error_and_not_readable_in_the_database(
     caplog.set_level(logging.DEBUG)
     who = keeper("librairie")
     _, page = connect_by(hall, sandbox, who)
-    tokens = consent(hall).exchange(_fresh_code(hall, sandbox, who))
+    granted = consent(hall).exchange(_fresh_code(hall, sandbox, who))
     access = tokens.access_token(hall, consent(hall), party=PARTY)
-    secrets = [access, tokens.access_token, tokens.refresh_token, APPLICATION.client_secret, ORGANIZATION_TOKEN]
+    secrets = [access, granted.access_token, granted.refresh_token, APPLICATION.client_secret, ORGANIZATION_TOKEN]
     clock.advance(timedelta(hours=2))
     said = [
         page,
-        repr(tokens),
+        repr(granted),
         repr(consent(hall)),
         repr(account(hall)),
         keeper(part="treasurer").get("/encaissements").text,
@@ -635,11 +679,11 @@ def test_tokens_are_in_no_log_no_page_no_error_and_not_readable_in_the_database(
     for action in ("status", "html", "half_json", "drop_after"):
         sandbox.plan_fault("POST /oauth2/tokens", action)
         with pytest.raises(GatewayError) as trouble:
-            consent(hall).refresh(tokens.refresh_token)
+            consent(hall).refresh(granted.refresh_token)
         said.append(f"{trouble.value!r} {trouble.value} {trouble.value.__cause__}")
         sandbox.plan_fault("GET /v2/onboarding/me", action)
         with pytest.raises(GatewayError) as trouble:
-            consent(hall).onboarding(tokens.access_token)
+            consent(hall).onboarding(granted.access_token)
         said.append(f"{trouble.value!r} {trouble.value} {trouble.value.__cause__}")
     sandbox.throw_out("org_librairie")
     look(hall)
@@ -705,7 +749,7 @@ def test_a_link_of_an_answer_that_leads_elsewhere_is_not_shown(hall: Hall) -> No
     ],
 )
 def test_where_a_merchant_stands(standing: str, onboarding: str, can_receive: bool, stage: str) -> None:
-    assert standing.stage_of(standing, onboarding, can_receive_payments=can_receive) == stage
+    assert stage_of(standing, onboarding, can_receive_payments=can_receive) == stage
 
 
 def test_an_owner_who_was_relieved_on_the_way_decides_nothing(hall: Hall, sandbox: Sandbox, keeper: Keeper) -> None:

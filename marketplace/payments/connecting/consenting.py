@@ -172,7 +172,7 @@ def _write_connected(
         account = MerchantAccount(party=party, provider_env=env)
         session.add(account)
     account.organization_id, account.organization_name = organization.id, organization.name
-    account.standing = "connected"
+    account.standing, account.refused_at = "connected", None
     seal(account, tokens, hall)
     write_onboarding(account, onboarding, now)
     note(session, account, "connected", actor, now)

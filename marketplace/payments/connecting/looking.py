@@ -6,12 +6,18 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from marketplace.hall import Hall
 from marketplace.payments.connecting.application import consent_of
-from marketplace.payments.connecting.standing import CHECK_WAITING, NotConnected, note, write_onboarding
+from marketplace.payments.connecting.standing import (
+    CHECK_WAITING,
+    NotConnected,
+    last_connection,
+    note,
+    write_onboarding,
+)
 from marketplace.payments.connecting.tokens import access_token
 from marketplace.payments.models import MACHINE, MerchantAccount
 from marketplace.payments.oauth import TokenRefused
@@ -30,11 +36,7 @@ def check(hall: Hall, *, party: str, provider_env: str) -> None:
     if consent is None or provider_env != hall.settings.mollie_env:
         raise NotConnected()
     with hall.database.reading() as session:
-        asked_of = session.scalar(
-            select(MerchantAccount.organization_id).where(
-                MerchantAccount.party == party, MerchantAccount.provider_env == provider_env
-            )
-        )
+        asked_of = last_connection(session, party=party, provider_env=provider_env)
     try:
         token = access_token(hall, consent, party=party)
         try:
@@ -43,12 +45,12 @@ def check(hall: Hall, *, party: str, provider_env: str) -> None:
             onboarding = consent.onboarding(access_token(hall, consent, party=party, refused=token))
     except (TokenRefused, SealBroken):
         with hall.database.transaction() as session:
-            _mark_reconnect(session, party, provider_env, hall.clock.now())
+            _mark_reconnect(session, party, provider_env, asked_of, hall.clock.now())
         return
     with hall.database.transaction() as session:
         account = session.get(MerchantAccount, (party, provider_env), with_for_update=True)
-        if account is None or account.standing != "connected" or account.organization_id != asked_of:
-            return  # left, or another account was connected while we asked
+        if account is None or account.standing != "connected" or not _is_still(session, account, asked_of):
+            return  # left, or connected anew while we asked
         before = (account.onboarding, account.can_receive_payments, account.can_receive_settlements)
         now = hall.clock.now()
         write_onboarding(account, onboarding, now)
@@ -70,10 +72,15 @@ def claim_due_checks(session: Session, *, provider_env: str, now: datetime) -> S
     ).all()
 
 
-def _mark_reconnect(session: Session, party: str, provider_env: str, now: datetime) -> None:
+def _is_still(session: Session, account: MerchantAccount, asked_of: int | None) -> bool:
+    """Whether the account, which is locked, is connected as it was when the provider was asked about it."""
+    return last_connection(session, party=account.party, provider_env=account.provider_env) == asked_of
+
+
+def _mark_reconnect(session: Session, party: str, provider_env: str, asked_of: int | None, now: datetime) -> None:
     account = session.get(MerchantAccount, (party, provider_env), with_for_update=True)
-    if account is None or account.standing != "connected":
-        return
+    if account is None or account.standing != "connected" or not _is_still(session, account, asked_of):
+        return  # what was refused belonged to a connection that is no more
     log.warning("%s must connect its account anew", party)
     account.standing, account.next_check_at = "reconnect", None
     account.sealed_access_token = account.sealed_refresh_token = None

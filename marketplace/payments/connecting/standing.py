@@ -31,7 +31,7 @@ class NotConnected(MarketplaceError):
 class Connection:
     """What a person sees of a party's account.
 
-    `stage`: none, to_complete, in_review, ready, reconnect or leaving. `is_by_hand`: noted by the association, so
+    `stage`: none, to_complete, in_review, shut, ready, reconnect or leaving. `is_by_hand`: noted by the association, so
     that nobody can look at it. `since_at` and `by`: its last connection.
     """
 
@@ -47,7 +47,7 @@ class Connection:
     by: str | None = None
 
 
-def stage_of(standing: str, onboarding: str, *, can_receive_payments: bool) -> str:
+def stage_of(standing: str, onboarding: str, *, can_receive_payments: bool, is_refused: bool = False) -> str:
     """Where a merchant stands, in the order in which it matters: what keeps them from selling comes first."""
     if standing in ("reconnect", "leaving"):
         return standing
@@ -55,6 +55,8 @@ def stage_of(standing: str, onboarding: str, *, can_receive_payments: bool) -> s
         return "none"
     if can_receive_payments:
         return "ready"
+    if is_refused and onboarding == "completed":
+        return "shut"
     return "to_complete" if onboarding == "needs_data" else "in_review"
 
 
@@ -76,7 +78,12 @@ def connections(session: Session, *, provider_env: str, parties: Sequence[str]) 
     events = session.scalars(select(ConnectionEvent).where(ConnectionEvent.id.in_(newest)))
     last = {event.party: event for event in events}
     for row in rows:
-        stage = stage_of(row.standing, row.onboarding, can_receive_payments=row.can_receive_payments)
+        stage = stage_of(
+            row.standing,
+            row.onboarding,
+            can_receive_payments=row.can_receive_payments,
+            is_refused=row.refused_at is not None,
+        )
         if stage == "none":
             continue
         event = last.get(row.party)
@@ -93,6 +100,17 @@ def connections(session: Session, *, provider_env: str, parties: Sequence[str]) 
             by=event.actor if event else None,
         )
     return found
+
+
+def last_connection(session: Session, *, party: str, provider_env: str) -> int | None:
+    """Which consent stands: another one, even of the same organisation, has another number. None: noted by hand."""
+    return session.scalar(
+        select(func.max(ConnectionEvent.id)).where(
+            ConnectionEvent.party == party,
+            ConnectionEvent.provider_env == provider_env,
+            ConnectionEvent.kind == "connected",
+        )
+    )
 
 
 def write_onboarding(account: MerchantAccount, onboarding: Onboarding, now: datetime) -> None:
