@@ -27,7 +27,7 @@ class Market:
         with house.hall.database.reading() as session:
             payable = payable_parties(session, house.settings.mollie_env)
             rows = session.execute(
-                select(Variant.id, Variant.shop_id, Variant.price)
+                select(Variant.id, Variant.shop_id, Variant.price, Merchant.key)
                 .join(Product, Variant.product_id == Product.id)
                 .join(Shop, Variant.shop_id == Shop.id)
                 .join(Merchant, Shop.merchant_id == Merchant.id)
@@ -41,16 +41,19 @@ class Market:
                 .order_by(Variant.id)
             ).all()
         self._of_shop: dict[int, list[int]] = {}
-        for variant_id, shop_id, _price in rows:
+        self._party_of: dict[int, str] = {}
+        for variant_id, shop_id, _price, key in rows:
             self._of_shop.setdefault(shop_id, []).append(variant_id)
-        self._prices = {variant_id: price for variant_id, _shop_id, price in rows}
+            self._party_of[shop_id] = f"merchant:{key}"
+        self._prices = {variant_id: price for variant_id, _shop_id, price, _key in rows}
         assert self._of_shop, "the town has shops with something to sell"
 
     def fill(self, draw: random.Random, *, doubles: bool) -> dict[int, int]:
         """Variant → pieces, from one to four shops; with `doubles` at least two of everything."""
-        shops_qty = min(draw.choice((1, 2, 2, 3, 4)), len(self._of_shop))
+        open_shops = self._selling()
+        shops_qty = min(draw.choice((1, 2, 2, 3, 4)), len(open_shops))
         wanted: dict[int, int] = {}
-        for shop_id in draw.sample(sorted(self._of_shop), shops_qty):
+        for shop_id in draw.sample(open_shops, shops_qty):
             shelf = self._of_shop[shop_id]
             for variant_id in draw.sample(shelf, min(draw.choice((1, 1, 2, 3)), len(shelf))):
                 wanted[variant_id] = draw.choice((2, 2, 3) if doubles else (1, 1, 1, 2))
@@ -60,7 +63,14 @@ class Market:
 
     def least(self) -> dict[int, int]:
         """One piece of the cheapest thing in town."""
-        return {min(self._prices, key=lambda variant_id: (self._prices[variant_id].cents, variant_id)): 1}
+        shelves = [variant_id for shop_id in self._selling() for variant_id in self._of_shop[shop_id]]
+        return {min(shelves, key=lambda variant_id: (self._prices[variant_id].cents, variant_id)): 1}
+
+    def _selling(self) -> list[int]:
+        """The shops that say on their pages that they sell online today: whose merchant's account takes money."""
+        with self._house.hall.database.reading() as session:
+            payable = payable_parties(session, self._house.settings.mollie_env)
+        return [shop_id for shop_id in sorted(self._of_shop) if self._party_of[shop_id] in payable]
 
     def put_out(self) -> None:
         """Every shelf that is nearly empty is full again."""

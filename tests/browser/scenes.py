@@ -529,13 +529,17 @@ def _payouts(crawl: Crawl, who: Visitor, slug: str) -> None:
         ("ended", "needs_data", False),
         ("connected", "needs_data", False),
         ("connected", "in_review", False),
+        ("connected", "completed", False),
         ("reconnect", "completed", True),
         ("leaving", "completed", True),
         ("connected", "completed", True),
     )
     for standing, onboarding, can_receive in stages:
         with crawl.town.hall.database.transaction() as session:
+            # Whose papers are complete and who gets nothing is refused money.
+            refused_at = crawl.town.clock.now() if onboarding == "completed" and not can_receive else None
             values = {"standing": standing, "onboarding": onboarding, "can_receive_payments": can_receive}
+            values["refused_at"] = refused_at
             session.execute(update(MerchantAccount).where(MerchantAccount.party == party).values(values))
         crawl.visit(who, "/boutique/encaissement", f"payouts: {standing}, {onboarding}")
     crawl.visit(who, "/boutique/encaissement/retour?code=auth_x&state=forged", "payouts: forged")
