@@ -76,12 +76,18 @@ class MerchantAccount(Base):
         return self.can_receive_payments and self.standing in ("connected", "leaving")
 
     @property
+    def can_be_looked_at(self) -> bool:
+        """Not one that the association has noted by hand, nor one whose merchant leaves."""
+        return self.standing == "connected" and self.sealed_refresh_token is not None
+
+    @property
     def may_be_tried(self) -> bool:
-        """Whether the provider may be asked to give it money. Where nobody can look at an account that was refused,
-        because the association has noted it by hand, only that tells whether it is open again."""
-        is_by_hand = self.sealed_refresh_token is None
-        can_receive = self.can_receive_payments or (self.refused_at is not None and is_by_hand)
-        return can_receive and self.standing in ("connected", "leaving")
+        """Whether the provider may be asked to give it money. Of one that was refused and that nobody can look at only
+        that tells whether it is open again."""
+        is_tried = (
+            self.refused_at is not None and not self.can_be_looked_at and self.standing in ("connected", "leaving")
+        )
+        return self.can_be_routed_to or is_tried
 
 
 class ConnectionAttempt(Base):

@@ -764,3 +764,29 @@ def test_an_owner_who_was_relieved_on_the_way_decides_nothing(hall: Hall, sandbo
     assert status == 403
     connected = account(hall)
     assert connected is not None and connected.organization_id == "org_librairie"
+
+
+@pytest.mark.parametrize(
+    ("standing", "token", "can_receive", "is_refused", "may_be_tried"),
+    [
+        ("connected", "sealed", True, False, True),
+        ("connected", "sealed", True, True, True),
+        # Its papers tell when it is open again.
+        ("connected", "sealed", False, True, False),
+        ("connected", None, False, True, True),
+        ("leaving", "sealed", False, True, True),
+        ("connected", None, False, False, False),
+        ("reconnect", None, False, True, False),
+        ("ended", None, True, False, False),
+    ],
+)
+def test_a_refused_account_is_tried_where_nobody_can_look_at_it(
+    standing: str, token: str | None, can_receive: bool, is_refused: bool, may_be_tried: bool, clock: FixedClock
+) -> None:
+    row = MerchantAccount(
+        standing=standing,
+        sealed_refresh_token=token,
+        can_receive_payments=can_receive,
+        refused_at=clock.now() if is_refused else None,
+    )
+    assert row.may_be_tried is may_be_tried

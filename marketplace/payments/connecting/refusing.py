@@ -1,7 +1,8 @@
 """The provider refuses to give a merchant money: from then on we know, sell nothing of it, and try one share at a time.
 
-An account that we can look at is looked at, at once and every ten minutes. One that the association has noted by hand
-is tried with the oldest share that waits, once an hour; the others follow when that one has gone through.
+An account that we can look at is looked at, at once and every ten minutes. One that the association has noted by hand,
+or whose merchant leaves, is tried with the oldest share that waits, once an hour; the others follow when that one has
+gone through.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def shut(session: Session, *, party: str, provider_env: str, organization_id: st
     log.warning("%s is refused money by the provider", party)
     is_first = account.refused_at is None
     account.can_receive_payments, account.refused_at = False, now
-    if account.standing == "connected" and account.sealed_refresh_token is not None:
+    if account.can_be_looked_at:
         account.next_check_at = now + CHECK_WAITING
         publish(session, "connection.check", party=party, provider_env=provider_env)
     if is_first:
