@@ -15,7 +15,6 @@ from marketplace.errors import FieldError
 from marketplace.jobs import publish
 from marketplace.money import ZERO, Money
 from marketplace.payments import refunds
-from marketplace.payments.models import RefundPart
 from marketplace.payments.rules import Bearing, added_up, bear, commission_back, contribution_back
 
 
@@ -60,7 +59,6 @@ def give_back(
         refund_id = refunds.refund_parts(
             session, payment_id=order.payment_id, parts=borne, reason=reason, actor=actor, now=now
         ).id
-        _say_who_gave(session, refund_id, lines)
     given = OrderRefund(
         order_id=order.id,
         sub_order_id=sub_order.id if sub_order else None,
@@ -86,22 +84,6 @@ def _counted(session: Session, payment_id: int, owed: Money) -> Money:
     Shares sum to their payment, and each gives at most itself: only gestures can have left less than is owed.
     """
     return min(ZERO, refunds.left_to_refund(session, payment_id) - owed) if owed else ZERO
-
-
-def _say_who_gave(session: Session, refund_id: int, lines: Sequence[RefundedLine]) -> None:
-    """What the provider cannot take back from the merchant, the association gives: the lines say it as the refund
-    does, the last first."""
-    by_merchant = session.scalars(
-        select(RefundPart.amount).where(RefundPart.refund_id == refund_id, RefundPart.kind == "goods")
-    ).one_or_none()
-    beyond = Money.total([_of_merchant(line) for line in lines]) - (by_merchant or ZERO)
-    for line in reversed(lines):
-        more = min(beyond, _of_merchant(line))
-        line.gesture, beyond = line.gesture + more, beyond - more
-
-
-def _of_merchant(line: RefundedLine) -> Money:
-    return line.amount - line.commission - line.gesture - line.contribution
 
 
 def _lines(

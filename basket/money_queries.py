@@ -54,6 +54,8 @@ class Bearer:
     kind: str
     amount: Money
     is_reversal: bool
+    #: Within `amount`: the provider cannot take it back, and a person asks the merchant for it.
+    claimed: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,7 @@ def get_order_money(session: Session, code: str) -> OrderMoney:
 def bearers_of(session: Session, refund_id: int | None) -> tuple[Bearer, ...]:
     """Who gives what of a refund."""
     rows = session.scalars(select(RefundPart).where(RefundPart.refund_id == refund_id).order_by(RefundPart.id))
-    return tuple(Bearer(part.party, part.kind, part.amount, part.is_reversal) for part in rows)
+    return tuple(Bearer(part.party, part.kind, part.amount, part.is_reversal, part.claimed_amount) for part in rows)
 
 
 def names_of(session: Session, actors: Iterable[str]) -> dict[str, str]:

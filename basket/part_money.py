@@ -17,7 +17,8 @@ _MONEY = text(
     """
     SELECT o.code, o.mode, o.slot_starts_at, o.slot_ends_at, share.state, share.amount, share.routed_amount,
            share.routed_at, p.paid_at, parts.shops_qty, coalesce(back.before, 0) AS before,
-           coalesce(back.reversed, 0) AS reversed, coalesce(back.refunded, 0) AS refunded, back.reasons,
+           coalesce(back.reversed, 0) AS reversed, coalesce(back.claimed, 0) AS claimed,
+           coalesce(back.refunded, 0) AS refunded, back.reasons,
            coalesce(a.can_receive_payments AND a.standing IN ('connected', 'leaving'), false) AS can_receive,
            EXISTS (SELECT 1 FROM chargeback c WHERE c.payment_id = p.id AND c.reversed_at IS NULL) AS is_disputed
     FROM orders o JOIN payment p ON p.id = o.payment_id
@@ -27,8 +28,9 @@ _MONEY = text(
       SELECT count(*) AS shops_qty FROM sub_order s WHERE s.order_id = o.id AND s.party = :party
     ) parts ON true
     LEFT JOIN LATERAL (
-      SELECT sum(f.amount) FILTER (WHERE f.kind = 'goods' AND NOT f.is_reversal) AS before,
-             sum(f.amount) FILTER (WHERE f.is_reversal) AS reversed,
+      SELECT sum(f.amount - f.reversed_amount - f.claimed_amount) FILTER (WHERE f.kind = 'goods') AS before,
+             sum(f.reversed_amount + f.claimed_amount) AS reversed,
+             sum(f.claimed_amount) FILTER (WHERE f.claim_ended_at IS NULL) AS claimed,
              sum(f.amount) FILTER (WHERE f.kind IN ('goods', 'commission', 'contribution')) AS refunded,
              array_agg(DISTINCT r.reason) AS reasons
       FROM refund r JOIN refund_part f ON f.refund_id = r.id AND f.kind IN ('goods', 'commission', 'contribution')
@@ -46,7 +48,8 @@ class PartMoney:
 
     `place`: kept (until the goods are handed over), going, with_you, account (the merchant's account takes nothing
     now), bank (the payer's has taken the payment back), nothing (all went back to the resident).
-    `amount` is what is there; `kept_more` is kept beside it because a refund failed that had been held back from it.
+    `amount` is what is there; `kept_more` is kept beside it because a refund failed that had been held back from it;
+    `claimed` it owes the association, because the provider could not take it back.
     """
 
     code: str
@@ -55,6 +58,7 @@ class PartMoney:
     place: str
     amount: Money
     kept_more: Money
+    claimed: Money
     refunded: Money
     reasons: tuple[str, ...]
     routed_at: datetime | None
@@ -90,6 +94,7 @@ def money_of(session: Session, *, party: str, codes: Collection[str]) -> dict[st
             place=place_of(row.state, left, can_receive=row.can_receive, is_disputed=row.is_disputed),
             amount=left,
             kept_more=Money(int(row.amount - row.routed_amount - row.before)) if is_routed else ZERO,
+            claimed=Money(int(row.claimed)),
             refunded=Money(int(row.refunded)),
             reasons=tuple(row.reasons or ()),
             routed_at=row.routed_at,

@@ -62,7 +62,7 @@ _MOVES = text(
       SELECT r.reason, sum(f.amount) FILTER (WHERE f.kind = 'commission') AS commission,
              sum(f.amount) FILTER (WHERE f.kind = 'contribution') AS contribution,
              sum(f.amount) FILTER (WHERE f.kind = 'goods' AND f.party = :party) AS goods,
-             sum(f.amount) FILTER (WHERE f.is_reversal AND f.party = :party AND r.provider_id IS NOT NULL) AS reversed
+             sum(f.reversed_amount) FILTER (WHERE f.party = :party AND r.provider_id IS NOT NULL) AS reversed
       FROM refund r JOIN refund_part f ON f.refund_id = r.id
       WHERE r.id = CASE WHEN m.kind IN ('refund', 'reversed', 'failed', 'canceled')
         THEN split_part(m.key, ':', 2)::bigint END GROUP BY r.id

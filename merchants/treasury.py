@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Select, select
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from marketplace.ledger import accounts
 from marketplace.ledger.queries import balances_until
 from marketplace.money import ZERO, Money
+from marketplace.payments.claims import Claim, open_claims
 from marketplace.payments.models import Payment, Share
 from marketplace.payments.queries import NOTHING, PartyShares, shares_by_party
 from merchants.models import Merchant
@@ -64,6 +65,8 @@ class Treasury:
     paid_out: Money
     merchants: tuple[MerchantMoney, ...]
     lacks: tuple[Lack, ...]
+    #: With the merchant's name instead of its party.
+    claims: tuple[Claim, ...]
 
     @property
     def associations_own(self) -> Money:
@@ -122,6 +125,7 @@ def look(session: Session, now: datetime) -> Treasury:
             Lack(share.id, reference, names.get(share.party, share.party), share.lacking_amount, share.routed_at)
             for share, reference in session.execute(_lacking())
         ),
+        claims=tuple(replace(claim, party=names.get(claim.party, claim.party)) for claim in open_claims(session)),
     )
 
 

@@ -25,7 +25,7 @@ _REACHED = text(
     SELECT a.organization_id, coalesce(sum(r.cents), 0) AS cents FROM merchant_account a LEFT JOIN (
       SELECT s.organization_id, s.routed_amount AS cents FROM payment_share s WHERE s.state = 'routed'
       UNION ALL
-      SELECT s.organization_id, -p.amount FROM refund_part p JOIN refund f ON f.id = p.refund_id
+      SELECT s.organization_id, -p.reversed_amount FROM refund_part p JOIN refund f ON f.id = p.refund_id
       JOIN payment_share s ON s.payment_id = f.payment_id AND s.party = p.party AND s.kind = 'goods'
       WHERE p.is_reversal AND f.provider_id IS NOT NULL AND f.state NOT IN ('failed', 'canceled')
     ) r ON r.organization_id = a.organization_id GROUP BY 1 ORDER BY 1

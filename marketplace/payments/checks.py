@@ -106,9 +106,15 @@ RULES = (
         # What a refund takes back from a routed share is asked for first, and written when the provider has done it.
         "I08 a merchant is owed less than nothing",
         "SELECT e.account, sum(e.amount) FROM ledger_entry e WHERE e.account LIKE 'merchant:%' "
-        "GROUP BY e.account HAVING sum(e.amount) > coalesce((SELECT sum(p.amount) FROM refund_part p "
-        "JOIN refund r ON r.id = p.refund_id WHERE p.is_reversal AND r.state = 'requested' "
+        "GROUP BY e.account HAVING sum(e.amount) > coalesce((SELECT sum(CASE WHEN r.state = 'requested' "
+        "THEN p.reversed_amount ELSE 0 END + CASE WHEN p.claim_ended_at IS NULL THEN p.claimed_amount ELSE 0 END) "
+        "FROM refund_part p JOIN refund r ON r.id = p.refund_id WHERE r.state NOT IN ('failed', 'canceled') "
         "AND p.party = e.account), 0)",
+    ),
+    (
+        "I08 a claim on a merchant has ended, and the ledger does not know",
+        "SELECT p.id FROM refund_part p WHERE p.claim_ended_at IS NOT NULL AND NOT EXISTS "
+        "(SELECT 1 FROM ledger_posting l WHERE l.key = 'claim:' || p.id)",
     ),
 )
 

@@ -283,6 +283,17 @@ class RefundPart(Base):
         CheckConstraint("amount > 0 OR amount < 0 AND kind = 'gesture'", name="amount_positive"),
         CheckConstraint("kind IN ('goods', 'commission', 'delivery', 'contribution', 'gesture')", name="kind_known"),
         CheckConstraint("kind = 'goods' OR NOT is_reversal", name="goods_are_reversed"),
+        CheckConstraint(
+            "reversed_amount >= 0 AND claimed_amount >= 0 AND CASE WHEN is_reversal "
+            "THEN reversed_amount + claimed_amount <= amount ELSE reversed_amount + claimed_amount = 0 END",
+            name="reversed_within_amount",
+        ),
+        CheckConstraint(
+            "(claim_ended_at IS NULL) = (claim_ended_by IS NULL) AND (claim_ended_at IS NULL) = (claim_end IS NULL) "
+            "AND (claim_ended_at IS NULL OR claimed_amount > 0)",
+            name="claim_ended_whole",
+        ),
+        CheckConstraint("claim_end IN ('paid', 'waived')", name="claim_end_known"),
     )
 
     id: Mapped[Id]
@@ -290,8 +301,16 @@ class RefundPart(Base):
     party: Mapped[str]
     kind: Mapped[Key]
     amount: Mapped[Money]
-    #: The share was on its way to the merchant already: the provider takes it back with the refund.
+    #: The share was on its way to the merchant already: it is taken back.
     is_reversal: Mapped[bool]
+    #: Of that, what the provider takes back with the refund, and what it cannot: the merchant owes it to the
+    #: association. The rest had not reached the merchant: its route had lacked it.
+    reversed_amount: Mapped[Money] = mapped_column(server_default=text("0"))
+    claimed_amount: Mapped[Money] = mapped_column(server_default=text("0"))
+    #: When a person said that the merchant has paid it, or that the association bears it.
+    claim_ended_at: Mapped[datetime | None]
+    claim_ended_by: Mapped[str | None]
+    claim_end: Mapped[Key | None]
 
 
 class Chargeback(Base):

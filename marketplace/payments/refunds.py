@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import BigInteger, func, select, type_coerce, update
@@ -33,8 +33,8 @@ from marketplace.payments.models import (
     RefundPart,
     Share,
 )
-from marketplace.payments.rules import REFUND_POLL, Bearing
-from marketplace.payments.shares import ON_THE_WAY, taken_of
+from marketplace.payments.rules import REFUND_POLL, Bearing, added_up
+from marketplace.payments.shares import ON_THE_WAY, reversed_of, taken_of
 from marketplace.payments.strange import MONEY_ELSEWHERE
 from marketplace.payments.upfront import all_back
 
@@ -77,9 +77,9 @@ def refund_parts(
     """The parts of an allocated payment go back to the resident, each from the share of the party that bears it.
 
     A gesture below zero is one of before that is counted now; where the parts come to nothing, the provider is asked
-    for nothing. What the provider cannot take back from a merchant, the association gives as a gesture: the parts that
-    are kept say so. RefundTooLarge when a party would give more than it has of this payment; NothingLeftToBear when the
-    association would give, as a gesture, what the merchants' routes will need.
+    for nothing. What the provider cannot take back from a merchant with the refund, the merchant owes: a person asks
+    for it (`claims`). RefundTooLarge when a party would give more than it has of this payment; NothingLeftToBear when
+    the association would give, as a gesture, what the merchants' routes will need.
     """
     parts = [part for part in parts if part.amount]
     total = Money.total([part.amount for part in parts])
@@ -92,21 +92,25 @@ def refund_parts(
         )
     }
     written = []
-    for part in _within_reach(session, parts, shares, total):
+    reach = total
+    for part in parts:
         share = shares.get((part.party, part.kind))
         if part.kind != "gesture" and (
             share is None or taken_of(session, share, reversals=True) + part.amount > share.amount
         ):
             raise RefundTooLarge(party=part.party)
-        written.append(
-            RefundPart(
-                refund_id=refund.id,
-                party=part.party,
-                kind=part.kind,
-                amount=part.amount,
-                is_reversal=share is not None and _is_with_the_merchant(session, share, part.amount),
-            )
+        row = RefundPart(
+            refund_id=refund.id,
+            party=part.party,
+            kind=part.kind,
+            amount=part.amount,
+            is_reversal=share is not None and _is_with_the_merchant(session, share, part.amount),
+            reversed_amount=ZERO,
+            claimed_amount=ZERO,
         )
+        if row.is_reversal and share is not None:
+            reach -= _take_back(session, row, share, reach)
+        written.append(row)
     session.add_all(written)
     session.flush()
     if is_favour:
@@ -137,16 +141,23 @@ def request_again(session: Session, *, payment_id: int, actor: str, now: datetim
     asked = []
     for refund in failed:
         parts = [Bearing(part.party, part.kind, part.amount) for part in _parts_of(session, refund)]
+        # What went back meanwhile is counted: nobody gets back more than they paid.
+        beyond = refund.amount - left_to_refund(session, payment_id) if parts else ZERO
+        if beyond > ZERO:
+            parts = list(added_up([*parts, Bearing("association", "gesture", -beyond)]))
         again = (
             refund_parts(session, payment_id=payment_id, parts=parts, reason=refund.reason, actor=actor, now=now)
-            if parts
+            if parts or beyond > ZERO
             else request_refund(
                 session, payment_id=payment_id, amount=refund.amount, reason=refund.reason, actor=actor, now=now
             )
         )
         refund.followed_by_id = again.id
         # Money that no order took stays marked as that; what an order took is in order again.
-        payment.trouble = ("charged_back" if is_disputed(session, payment_id) else None) if parts else refund.reason
+        is_of_order = bool(parts) or beyond > ZERO
+        payment.trouble = (
+            ("charged_back" if is_disputed(session, payment_id) else None) if is_of_order else refund.reason
+        )
         asked.append(again)
     session.flush()
     return asked
@@ -192,32 +203,16 @@ def _is_with_the_merchant(session: Session, share: Share, amount: Money) -> bool
     return share.amount - share.routed_amount - share.lacking_amount - taken_of(session, share) < amount
 
 
-def _within_reach(
-    session: Session, parts: Sequence[Bearing], shares: dict[tuple[str, str], Share], total: Money
-) -> Sequence[Bearing]:
-    """The provider takes back what it has routed, and with a refund no more than that: the association bears the rest.
-
-    What a route lacked is paid by bank, and stays its merchant's.
-    """
-    found: list[Bearing] = []
-    reach = total
-    for part in parts:
-        share = shares.get((part.party, part.kind))
-        if share is not None and _is_with_the_merchant(session, share, part.amount):
-            limit = reach
-            if share.lacking_amount:
-                assert share.routed_amount is not None, "fixed with what lacks"
-                taken = taken_of(session, share, reversals=True) - taken_of(session, share)
-                limit = min(limit, share.routed_amount - taken)
-            beyond = max(ZERO, part.amount - limit)
-            part = replace(part, amount=part.amount - beyond)
-            reach -= part.amount
-            found.append(Bearing("association", "gesture", beyond))
-        found.append(part)
-    whole: dict[tuple[str, str], Money] = {}
-    for part in found:
-        whole[part.party, part.kind] = whole.get((part.party, part.kind), ZERO) + part.amount
-    return [Bearing(party, kind, amount) for (party, kind), amount in whole.items() if amount]
+def _take_back(session: Session, part: RefundPart, share: Share, reach: Money) -> Money:
+    """What the provider takes back from the merchant with a refund of which `reach` is left: no more than that, and no
+    more than it has routed. What the route had lacked the merchant need not be paid any more; the rest it owes."""
+    assert share.routed_amount is not None, "fixed before the provider is asked"
+    part.reversed_amount = max(ZERO, min(part.amount, reach, share.routed_amount - reversed_of(session, share)))
+    rest = part.amount - part.reversed_amount
+    waived = min(rest, share.lacking_amount) if share.made_up_at is None else ZERO
+    share.lacking_amount -= waived
+    part.claimed_amount = rest - waived
+    return part.reversed_amount
 
 
 def _leave_enough_to_route(session: Session, refund: Refund, shares: dict[tuple[str, str], Share]) -> None:
@@ -232,7 +227,7 @@ def _leave_enough_to_route(session: Session, refund: Refund, shares: dict[tuple[
     back, reversed_back = session.execute(
         select(
             func.coalesce(func.sum(type_coerce(RefundPart.amount, BigInteger)), 0),
-            func.coalesce(func.sum(type_coerce(RefundPart.amount, BigInteger)).filter(RefundPart.is_reversal), 0),
+            func.coalesce(func.sum(type_coerce(RefundPart.reversed_amount, BigInteger)), 0),
         )
         .join(Refund, RefundPart.refund_id == Refund.id)
         .where(Refund.payment_id == refund.payment_id, Refund.state.not_in(("failed", "canceled")))
@@ -339,11 +334,13 @@ def _prepare(session: Session, payment_id: int, refund_id: int) -> _Call | None:
             select(Share).where(Share.payment_id == payment_id, Share.party == part.party, Share.kind == "goods")
         ).one()
         if share.state == "refused":
-            part.is_reversal = False  # it never got there: there is nothing to take back
+            # It never got there: there is nothing to take back.
+            part.is_reversal, part.reversed_amount, part.claimed_amount = False, ZERO, ZERO
         elif share.state != "routed" or share.organization_id is None:
             raise TryAgain(f"the share of {part.party} is still on its way")
         else:
-            reversals.append(Reversal(share.organization_id, part.amount))
+            if part.reversed_amount:
+                reversals.append(Reversal(share.organization_id, part.reversed_amount))
     return _Call(payment.provider_id, refund.amount, payment.reference, tuple(reversals), refund.idempotency_key)
 
 
@@ -379,7 +376,7 @@ def apply_refund(session: Session, payment_id: int, answer: ProviderRefund, now:
 def _reversed(session: Session, payment: Payment, refund: Refund) -> dict[str, Money]:
     """What the provider has taken back from merchants with a refund that it has accepted."""
     parts = _parts_of(session, refund)
-    entries = {part.party: -part.amount for part in parts if part.is_reversal}
+    entries = {part.party: -part.reversed_amount for part in parts if part.reversed_amount}
     if not parts:  # no order had taken it: nothing of it was any merchant's yet
         entries = {accounts.AHEAD: -Money.total([back.amount for back in all_back(session, payment)])}
     back = Money.total(list(entries.values()))
@@ -395,6 +392,14 @@ def _fail(session: Session, payment: Payment, refund: Refund, state: str, now: d
             undone[account] = undone.get(account, ZERO) - amount
     refund.state, refund.settled_at = state, now
     payment.trouble = "refund_failed"
+    for part in _parts_of(session, refund):
+        if waived := part.amount - part.reversed_amount - part.claimed_amount if part.is_reversal else ZERO:
+            share = session.scalars(
+                select(Share)
+                .where(Share.payment_id == payment.id, Share.party == part.party, Share.kind == "goods")
+                .with_for_update()
+            ).one()
+            share.lacking_amount += waived
     # A share of which everything had been taken is its merchant's again, until somebody sends the refund once more.
     parties = [part.party for part in _parts_of(session, refund) if part.kind == "goods"]
     session.execute(

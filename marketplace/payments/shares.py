@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from sqlalchemy import BigInteger, exists, func, select, type_coerce, update
+from sqlalchemy import BigInteger, SQLColumnExpression, exists, func, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from marketplace.clock import local_day
@@ -175,9 +175,9 @@ def held_for_routes(session: Session, payment: Payment) -> Money:
         Refund.payment_id == payment.id, Refund.state.not_in(("failed", "canceled"))
     )
     reversed_back = (
-        select(func.coalesce(func.sum(type_coerce(RefundPart.amount, BigInteger)), 0))
+        select(func.coalesce(func.sum(type_coerce(RefundPart.reversed_amount, BigInteger)), 0))
         .join(Refund, RefundPart.refund_id == Refund.id)
-        .where(Refund.payment_id == payment.id, Refund.state.not_in(("failed", "canceled")), RefundPart.is_reversal)
+        .where(Refund.payment_id == payment.id, Refund.state.not_in(("failed", "canceled")))
     )
     routed = select(func.coalesce(func.sum(type_coerce(Share.routed_amount, BigInteger)), 0)).where(
         Share.payment_id == payment.id, Share.state.in_(ON_THE_WAY)
@@ -214,9 +214,21 @@ def make_up(session: Session, *, share_id: int, actor: str, now: datetime) -> bo
 
 
 def taken_of(session: Session, share: Share, *, reversals: bool = False) -> Money:
-    """What refunds have taken of a share before it was routed; with `reversals`, also what they take back after."""
+    """What refunds have taken of a share before it reached its merchant; with `reversals`, also what they take back
+    after."""
+    kept = RefundPart.amount - RefundPart.reversed_amount - RefundPart.claimed_amount
+    return _sum_of_parts(session, share, RefundPart.amount if reversals else kept)
+
+
+def reversed_of(session: Session, share: Share) -> Money:
+    """What the provider takes back of a share with refunds."""
+    return _sum_of_parts(session, share, RefundPart.reversed_amount)
+
+
+def _sum_of_parts(session: Session, share: Share, amount: SQLColumnExpression[Money]) -> Money:
+    """Of the refunds that have not come to nothing."""
     taken = (
-        select(func.coalesce(func.sum(type_coerce(RefundPart.amount, BigInteger)), 0))
+        select(func.coalesce(func.sum(type_coerce(amount, BigInteger)), 0))
         .join(Refund, RefundPart.refund_id == Refund.id)
         .where(
             Refund.payment_id == share.payment_id,
@@ -225,8 +237,6 @@ def taken_of(session: Session, share: Share, *, reversals: bool = False) -> Mone
             RefundPart.kind == share.kind,
         )
     )
-    if not reversals:
-        taken = taken.where(~RefundPart.is_reversal)
     return Money(int(session.scalar(taken) or 0))
 
 
@@ -272,6 +282,7 @@ __all__ = [
     "held_for_routes",
     "make_due",
     "make_up",
+    "reversed_of",
     "send_again",
     "send_share",
     "taken_of",

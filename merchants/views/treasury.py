@@ -8,7 +8,7 @@ from flask_login import current_user
 
 from marketplace.accounts.people import names_of
 from marketplace.hall import the_hall
-from marketplace.payments import differing, shares
+from marketplace.payments import claims, differing, shares
 from marketplace.payments.reconciling import standing
 from marketplace.schemas import FormErrors, load_form
 from marketplace.web.access import open_to, role
@@ -49,6 +49,30 @@ def make_up(share_id: int) -> ResponseReturnValue:
     with hall.database.transaction() as session:
         is_new = shares.make_up(session, share_id=share_id, actor=f"person:{current_user.id}", now=hall.clock.now())
     flash(sentence("lack_made_up" if is_new else "lack_made_up_before"))
+    return redirect(url_for("treasury.home"), 303)
+
+
+@blueprint.post("/tresorerie/creances/<int:part_id>/payee")
+@open_to(role("treasurer"), rate="30 per minute")
+def claim_paid(part_id: int) -> ResponseReturnValue:
+    """A merchant has paid by bank what the provider could not take back from it."""
+    return _end_claim(part_id, "paid")
+
+
+@blueprint.post("/tresorerie/creances/<int:part_id>/abandonnee")
+@open_to(role("treasurer"), rate="30 per minute")
+def claim_waived(part_id: int) -> ResponseReturnValue:
+    """The association bears it: it was its own gesture."""
+    return _end_claim(part_id, "waived")
+
+
+def _end_claim(part_id: int, end: str) -> ResponseReturnValue:
+    hall = the_hall()
+    with hall.database.transaction() as session:
+        is_new = claims.end_claim(
+            session, part_id=part_id, end=end, actor=f"person:{current_user.id}", now=hall.clock.now()
+        )
+    flash(sentence(f"claim_{end}" if is_new else "claim_ended_before"))
     return redirect(url_for("treasury.home"), 303)
 
 

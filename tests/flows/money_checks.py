@@ -129,7 +129,7 @@ SELECT json_build_object(
   'refunds', (SELECT coalesce(json_agg(r ORDER BY r.id), '[]') FROM (SELECT id, payment_id, amount, reason, state,
      idempotency_key, provider_id, followed_by_id FROM refund) r),
   'taken', (SELECT coalesce(json_agg(p ORDER BY p.id), '[]') FROM (SELECT id, refund_id, party, kind, amount,
-     is_reversal FROM refund_part) p),
+     is_reversal, reversed_amount, claimed_amount, claim_ended_at FROM refund_part) p),
   'chargebacks', (SELECT coalesce(json_agg(c ORDER BY c.id), '[]') FROM (SELECT id, payment_id, provider_id, amount,
      reversed_at IS NOT NULL AS is_won FROM chargeback) c),
   'accounts', (SELECT coalesce(json_object_agg(account, cents), '{}') FROM (SELECT account, sum(amount) AS cents
@@ -250,9 +250,9 @@ def _refunds_as_written(seen: Seen) -> Iterator[str]:
             if row["refund_id"] == theirs["id"]
         }
         expected = {
-            organizations[refund["payment_id"], part["party"]]: part["amount"]
+            organizations[refund["payment_id"], part["party"]]: part["reversed_amount"]
             for part in seen.taken
-            if part["refund_id"] == refund["id"] and part["is_reversal"]
+            if part["refund_id"] == refund["id"] and part["reversed_amount"]
         }
         if taken_back != expected:
             yield f"I10 refund {refund['id']} takes back {taken_back}, not {expected}"
@@ -318,9 +318,7 @@ def _of_holding(refund: Row, back_cents: int) -> int:
 def _taken_back(seen: Seen) -> Counter[int]:
     return Counter(
         {
-            refund["id"]: sum(
-                part["amount"] for part in seen.taken if part["refund_id"] == refund["id"] and part["is_reversal"]
-            )
+            refund["id"]: sum(part["reversed_amount"] for part in seen.taken if part["refund_id"] == refund["id"])
             for refund in seen.refunds
         }
     )
@@ -424,6 +422,15 @@ def losses(seen: Seen, bought: Iterable[Bought]) -> Iterator[str]:
     lacking: Counter[tuple[str, str]] = Counter()
     for share in seen.shares:
         lacking[codes[share["payment_id"]], share["party"]] += share["lacking_amount"]
+    codes_of_refunds = {
+        refund["id"]: codes[refund["payment_id"]]
+        for refund in seen.refunds
+        if refund["state"] not in ("failed", "canceled")
+    }
+    claimed: Counter[tuple[str, str]] = Counter()
+    for part in seen.taken:
+        if part["refund_id"] in codes_of_refunds:
+            claimed[codes_of_refunds[part["refund_id"]], part["party"]] += part["claimed_amount"]
     orders = {order["code"]: order for order in seen.orders}
     states = {(part["order_id"], part["party"]): part["state"] for part in seen.parts}
     for one in bought:
@@ -432,12 +439,14 @@ def losses(seen: Seen, bought: Iterable[Bought]) -> Iterator[str]:
         if order["state"] in SOLD or order["ending"] == "refunded":
             due = sum(one.kept_cents(slug) for slug in one.slugs) + order["delivery_fee"]
             due -= one.delivery_back_cents + one.gestures_cents
+        # Nobody gets back more than they paid: gestures of before count.
+        due = max(due, 0)
         if kept[one.code] != due:
             yield f"I2 the resident of {one.code} ({order['state']}) has paid {kept[one.code]} in the end, not {due}"
         for slug in one.slugs:
             is_done = _is_done(states[order["id"], f"merchant:{slug}"], one, slug)
             earned = one.earned_cents(slug) if is_done else 0
             lacks = lacking[one.code, f"merchant:{slug}"]
-            got = has[one.code, f"org_{slug}"] + lacks
-            if got < earned or (got > earned and not lacks):
+            got = has[one.code, f"org_{slug}"] + lacks - claimed[one.code, f"merchant:{slug}"]
+            if got != earned:
                 yield f"I6 org_{slug} has {has[one.code, f'org_{slug}']} of {one.code}, not {earned}"

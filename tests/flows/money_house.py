@@ -144,7 +144,7 @@ class MoneyHouse:
     def unexplained_cents(self, accounts: Mapping[str, int]) -> int:
         """What no share explains of that which the ledger owes to merchants: by the treasurer's own query."""
         owed = {account: -cents for account, cents in accounts.items() if account.startswith("merchant:")}
-        shares = {row[0]: int(sum(row[1:5]) - row[5]) for row in self.ask(SHARES_BY_PARTY.text)}
+        shares = {row[0]: int(sum(row[1:5]) - row[5] - row[6]) for row in self.ask(SHARES_BY_PARTY.text)}
         return sum(abs(owed.get(party, 0) - shares.get(party, 0)) for party in owed | shares)
 
     # --- Jobs ------------------------------------------------------------------------------------------------------

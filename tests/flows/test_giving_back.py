@@ -11,16 +11,19 @@ import pytest
 from sqlalchemy import text
 
 from marketplace.clock import FixedClock
+from marketplace.errors import NotFound
 from marketplace.hall import Hall
 from marketplace.ledger.service import balances
-from marketplace.money import Money
+from marketplace.money import ZERO, Money
 from marketplace.payments import refunds, service, shares
+from marketplace.payments.claims import end_claim, open_claims
 from marketplace.payments.gateway import OutcomeUnknown, TryAgain
 from marketplace.payments.handlers import send_what_waits
 from marketplace.payments.models import MerchantAccount, Payment, Refund, RefundPart, Share
 from marketplace.payments.queries import shares_by_party
 from marketplace.payments.reading import read_book
 from marketplace.payments.rules import Bearing, MerchantPart, bear, split
+from merchants import treasury
 from tests.sandbox_server import Sandbox
 from tests.walk import Town, work
 
@@ -238,7 +241,7 @@ def test_what_is_owed_goes_back_though_a_gesture_left_the_route_too_little(hall:
 def test_with_a_refund_the_provider_takes_back_no_more_than_it_gives(
     hall: Hall, sandbox: Sandbox, payment_id: int
 ) -> None:
-    """M1 has 18.35 of 19.95 when 31.00 have gone back as a gesture: 13.29 are left, and all of them are M1's."""
+    """M1 has 18.35 of 19.95 when 31.00 went back as a gesture: the 13.29 that are left come from it; it owes 5.06."""
     _route(hall, payment_id, M1, M2, M3)
     _refund(hall, payment_id, Bearing("association", "gesture", Money(3100)))
     with hall.database.reading() as session:
@@ -247,11 +250,49 @@ def test_with_a_refund_the_provider_takes_back_no_more_than_it_gives(
     counted = Bearing("association", "gesture", Money(1329 - 1995))
     refund_id = _refund(hall, payment_id, *parts, counted)
     with hall.database.reading() as session:
-        kept = {part.kind: part.amount for part in session.query(RefundPart).filter_by(refund_id=refund_id)}
-    assert kept == {"goods": Money(1329), "commission": Money(160), "gesture": Money(-160)}
+        kept = {
+            part.kind: (part.amount, part.reversed_amount, part.claimed_amount)
+            for part in session.query(RefundPart).filter_by(refund_id=refund_id)
+        }
+    assert kept == {
+        "goods": (Money(1835), Money(1329), Money(506)),
+        "commission": (Money(160), Money(0), Money(0)),
+        "gesture": (Money(-666), Money(0), Money(0)),
+    }
     for one in _all_refunds(hall):
         refunds.send_refund(hall, one)
     assert _refunds(sandbox, _provider_id(hall, payment_id))[-1] == ("13.29", [("org_librairie", "13.29")])
+    assert _balances(hall)[M1] == 506
+
+
+@pytest.mark.parametrize(("end", "account"), [("paid", "association:bank"), ("waived", "association:gestures")])
+def test_what_a_merchant_owes_ends_once(hall: Hall, payment_id: int, end: str, account: str) -> None:
+    _route(hall, payment_id, M1, M2, M3)
+    _refund(hall, payment_id, Bearing("association", "gesture", Money(3100)))
+    counted = Bearing("association", "gesture", Money(1329 - 1995))
+    _refund(hall, payment_id, *bear(M1, Money(1995), Money(160), liable="merchant"), counted)
+    for refund_id in _all_refunds(hall):
+        refunds.send_refund(hall, refund_id)
+    with hall.database.reading() as session:
+        (claim,) = open_claims(session)
+        assert (claim.party, claim.amount, treasury.look(session, hall.clock.now()).unexplained) == (
+            M1,
+            Money(506),
+            ZERO,
+        )
+    before = _balances(hall).get(account, 0)
+
+    def press() -> bool:
+        with hall.database.transaction() as session:
+            return end_claim(session, part_id=claim.part_id, end=end, actor="person:1", now=hall.clock.now())
+
+    assert [press(), press()] == [True, False]
+    assert (_balances(hall).get(M1, 0), _balances(hall)[account] - before) == (0, 506)
+    with hall.database.reading() as session:
+        assert not open_claims(session)
+        assert treasury.look(session, hall.clock.now()).unexplained == ZERO
+    with pytest.raises(NotFound), hall.database.transaction() as session:
+        end_claim(session, part_id=10_000, end=end, actor="person:1", now=hall.clock.now())
 
 
 def test_a_share_that_was_refused_is_still_to_be_routed(hall: Hall, sandbox: Sandbox, payment_id: int) -> None:

@@ -152,6 +152,11 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "INSERT INTO order_refund (order_id, reason, liable, delivery, at, actor)"
         " SELECT id, 'complaint', 'association', delivery_fee + 1, now(), 'test' FROM orders",
     ),
+    "I08 a claim on a merchant has ended, and the ledger does not know": (
+        "INSERT INTO refund_part (refund_id, party, kind, amount, is_reversal, claimed_amount, claim_ended_at,"
+        " claim_ended_by, claim_end)"
+        " SELECT id, 'merchant:cave', 'goods', 1, true, 1, now(), 'test', 'paid' FROM refund",
+    ),
     "I10 more of gestures was counted than was given": (
         "INSERT INTO order_refund (order_id, reason, liable, gesture, at, actor)"
         " SELECT id, 'withdrawal', 'merchant', -1, now(), 'test' FROM orders",

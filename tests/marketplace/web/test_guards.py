@@ -98,7 +98,7 @@ DOORS = {
         attention.settle
         order_money.cancel order_money.cancel_form order_money.give order_money.give_form order_money.give_gesture
         order_money.gesture_form
-        treasury.home treasury.differences treasury.make_up treasury.settle
+        treasury.home treasury.differences treasury.claim_paid treasury.claim_waived treasury.make_up treasury.settle
         commissions.home commissions.show commissions.change
         delivery_terms.change delivery_terms.home delivery_terms.show
         accounting.fec accounting.home accounting.journal vat_status.change vat_status.show dac7.home dac7.table
@@ -230,6 +230,8 @@ FORMS: dict[str, dict[str, str]] = {
     "merchant.reservation_act": {"event": "ready", "collection_code": "", "is_adult": ""},
     "merchant.reservation_cancel": {"reason": "missing"},
     "treasury.make_up": {},
+    "treasury.claim_paid": {},
+    "treasury.claim_waived": {},
     "treasury.settle": {"note": "Un essai."},
     "order_money.cancel": {"step": "look", "liable": "merchant", "note": "Rien.", "seen_refund_id": "0"},
     "order_money.give": {
