@@ -140,7 +140,19 @@ RULES = (
     (
         "I10 more pieces withdrawn than bought",
         "SELECT l.id FROM order_line l JOIN withdrawal_line w ON w.order_line_id = l.id "
+        "JOIN withdrawal d ON d.id = w.withdrawal_id AND d.basis IS DISTINCT FROM 'otherwise' "
         "GROUP BY l.id HAVING sum(w.qty) > l.qty",
+    ),
+    (
+        # What cost nothing, or had gone back as a gesture, has its refund of nothing.
+        "I10 a withdrawal was settled and nothing went back for it",
+        "SELECT id FROM withdrawal WHERE state = 'settled' AND (order_refund_id IS NULL) "
+        "<> (basis IN ('otherwise', 'bank'))",
+    ),
+    (
+        "I10 a withdrawal was left to a bank that has never had the money",
+        "SELECT w.id FROM withdrawal w JOIN sub_order s ON s.id = w.sub_order_id JOIN orders o ON o.id = s.order_id "
+        "WHERE w.basis = 'bank' AND NOT EXISTS (SELECT 1 FROM chargeback c WHERE c.payment_id = o.payment_id)",
     ),
     (
         "I10 a withdrawal has given back what it does not name",

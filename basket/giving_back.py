@@ -15,6 +15,7 @@ from marketplace.errors import FieldError
 from marketplace.jobs import publish
 from marketplace.money import ZERO, Money
 from marketplace.payments import refunds
+from marketplace.payments.models import Payment
 from marketplace.payments.rules import Bearing, added_up, bear, commission_back, contribution_back
 
 
@@ -83,6 +84,7 @@ def _counted(session: Session, payment_id: int, owed: Money) -> Money:
 
     Shares sum to their payment, and each gives at most itself: only gestures can have left less than is owed.
     """
+    session.get_one(Payment, payment_id, with_for_update=True)
     return min(ZERO, refunds.left_to_refund(session, payment_id) - owed) if owed else ZERO
 
 

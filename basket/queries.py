@@ -17,6 +17,7 @@ from marketplace.delivery.rules import LIVE_BOOKINGS
 from marketplace.errors import NotFound
 from marketplace.ids import is_token
 from marketplace.money import ZERO, Money
+from marketplace.payments.chargebacks import is_disputed
 from marketplace.payments.models import Chargeback, Payment, Refund, Share
 from marketplace.payments.strange import STRANGE
 from merchants.models import Product, Shop, Variant
@@ -170,6 +171,8 @@ class GivenBack:
     lines: tuple[LineRow, ...]
     delivery: Money
     gesture: Money
+    #: The payer's bank has the payment: nothing leaves before the dispute ends.
+    is_disputed: bool
 
     @property
     def amount(self) -> Money:
@@ -214,6 +217,7 @@ def get_order_by_id(session: Session, order_id: int) -> OrderRow:
 def get_order_refund(session: Session, order_refund_id: int) -> GivenBack:
     """One time that money of an order went back."""
     given = session.get_one(OrderRefund, order_refund_id)
+    payment_id = session.get_one(Order, given.order_id).payment_id
     rows = session.execute(
         select(OrderLine, Variant.product_id, RefundedLine.qty, RefundedLine.amount)
         .join(RefundedLine, RefundedLine.order_line_id == OrderLine.id)
@@ -231,6 +235,7 @@ def get_order_refund(session: Session, order_refund_id: int) -> GivenBack:
         ),
         delivery=given.delivery,
         gesture=given.gesture,
+        is_disputed=payment_id is not None and is_disputed(session, payment_id),
     )
 
 

@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 from basket.models import Order, OrderLine, OrderRefund, RefundedLine, SubOrder, Withdrawal, WithdrawalLine
 from basket.rules import initials
 from basket.withdrawal_rules import WAITS, goes_back_on, is_held, is_in_time, last_day, return_due_on
-from basket.withdrawing import left_to_withdraw, received_at
+from basket.withdrawing import bank_has_all, left_to_withdraw, received_at
 from marketplace.attention import Trouble
 from marketplace.clock import local_day
 from marketplace.errors import NotFound
 from marketplace.ids import is_token
 from marketplace.money import ZERO, Money
-from marketplace.payments.models import Chargeback
+from marketplace.payments.models import Chargeback, Refund
 from merchants.kinds import get_kind
 from merchants.models import Merchant, Shop
 
@@ -59,7 +59,9 @@ class WithdrawnLine:
 class WithdrawalRow:
     """A declaration as it was made, and what became of it. `amount` is the price of the pieces; `given_back` what has
     gone back for it, delivery included. `goes_back_on`: when the money leaves by the clock; None while the shop was
-    not told of it, or holds it (`is_held`) until the goods are back, or the payer's bank has it (`is_disputed`)."""
+    not told of it, or holds it (`is_held`) until the goods are back, or the payer's bank has some of the payment
+    (`is_disputed`) or all that is left of it (`is_all_disputed`). `is_stopped`: settled, and the money waits for the
+    end of the dispute."""
 
     id: int
     code: str
@@ -81,6 +83,8 @@ class WithdrawalRow:
     held_at: datetime | None
     is_held: bool
     is_disputed: bool
+    is_all_disputed: bool
+    is_stopped: bool
     resident_told_at: datetime | None
     proof: str
     proof_at: datetime | None
@@ -242,10 +246,16 @@ def _rows(session: Session, query: Select[Withdrawal, SubOrder, Order, Shop, str
             WithdrawnLine(line.name, line.label, withdrawn.qty, line.unit_price * withdrawn.qty)
         )
     refund_ids = [withdrawal.order_refund_id for withdrawal, *_ in found if withdrawal.order_refund_id is not None]
-    given: dict[int, Money] = {
-        refund.id: refund.delivery + refund.gesture
-        for refund in session.scalars(select(OrderRefund).where(OrderRefund.id.in_(refund_ids)))
-    }
+    given: dict[int, Money] = {}
+    asked: set[int] = set()
+    for refund, state in session.execute(
+        select(OrderRefund, Refund.state)
+        .outerjoin(Refund, OrderRefund.refund_id == Refund.id)
+        .where(OrderRefund.id.in_(refund_ids))
+    ):
+        given[refund.id] = refund.delivery + refund.gesture
+        if state == "requested":
+            asked.add(refund.id)
     for refunded in session.scalars(select(RefundedLine).where(RefundedLine.order_refund_id.in_(refund_ids))):
         given[refunded.order_refund_id] += refunded.amount
     return tuple(
@@ -270,6 +280,10 @@ def _rows(session: Session, query: Select[Withdrawal, SubOrder, Order, Shop, str
             held_at=withdrawal.held_at,
             is_held=withdrawal.state == "waiting" and is_held(withdrawal.held_at, withdrawal.proof_at),
             is_disputed=withdrawal.state == "waiting" and order.payment_id in disputed,
+            is_all_disputed=withdrawal.state == "waiting"
+            and order.payment_id in disputed
+            and bank_has_all(session, order),
+            is_stopped=withdrawal.order_refund_id in asked and order.payment_id in disputed,
             resident_told_at=withdrawal.resident_told_at,
             proof=withdrawal.proof,
             proof_at=withdrawal.proof_at,

@@ -21,7 +21,8 @@ from marketplace.errors import FieldError, MarketplaceError, NotFound
 from marketplace.ids import is_token
 from marketplace.jobs import publish
 from marketplace.money import ZERO
-from marketplace.payments.chargebacks import is_disputed
+from marketplace.payments.chargebacks import is_disputed, taken_by_bank
+from marketplace.payments.refunds import left_to_refund
 
 #: In the books, the resident acts through the order's own link.
 RESIDENT = "resident"
@@ -60,6 +61,13 @@ def bank_has_it(session: Session, order: Order) -> bool:
     return order.payment_id is not None and is_disputed(session, order.payment_id)
 
 
+def bank_has_all(session: Session, order: Order) -> bool:
+    """Whether the payer's bank has all that has not gone back otherwise."""
+    if order.payment_id is None or not is_disputed(session, order.payment_id):
+        return False
+    return taken_by_bank(session, order.payment_id) >= left_to_refund(session, order.payment_id)
+
+
 def received_at(session: Session, sub_order_id: int) -> datetime | None:
     """When the resident got the last of a part; None while they have not."""
     return session.scalar(
@@ -72,7 +80,11 @@ def waiting_pieces(session: Session, *sub_order_ids: int) -> dict[int, int]:
     rows = session.execute(
         select(WithdrawalLine.order_line_id, func.sum(WithdrawalLine.qty))
         .join(Withdrawal, WithdrawalLine.withdrawal_id == Withdrawal.id)
-        .where(Withdrawal.sub_order_id.in_(sub_order_ids), Withdrawal.state == "waiting")
+        # What a bank has given back may have to be given back here after all: it is not declared a second time.
+        .where(
+            Withdrawal.sub_order_id.in_(sub_order_ids),
+            (Withdrawal.state == "waiting") | (Withdrawal.basis == BY_BANK),
+        )
         .group_by(WithdrawalLine.order_line_id)
     )
     return {line_id: int(qty) for line_id, qty in rows}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from marketplace.jobs import publish
@@ -24,6 +24,16 @@ def is_disputed(session: Session, payment_id: int) -> bool:
     """Whether a bank has some of the payment and has not given it back."""
     is_open = (Chargeback.payment_id == payment_id, Chargeback.reversed_at.is_(None))
     return session.scalar(select(Chargeback.id).where(*is_open).limit(1)) is not None
+
+
+def taken_by_bank(session: Session, payment_id: int) -> Money:
+    """What of a payment a bank has, and has not given back."""
+    cents = session.scalar(
+        select(func.coalesce(func.sum(type_coerce(Chargeback.amount, BigInteger)), 0)).where(
+            Chargeback.payment_id == payment_id, Chargeback.reversed_at.is_(None)
+        )
+    )
+    return Money(int(cents or 0))
 
 
 def apply_chargebacks(session: Session, payment_id: int, answers: Sequence[ProviderChargeback], now: datetime) -> None:
@@ -50,6 +60,7 @@ def apply_chargebacks(session: Session, payment_id: int, answers: Sequence[Provi
         if answer.reversed_at is not None and row.reversed_at is None:
             row.reversed_at = answer.reversed_at
             _post(session, payment, f"chargeback_won:{row.id}", "chargeback_won", -row.amount, now)
+            publish(session, "chargeback.won", payment_id=payment.id)
     session.flush()
     is_open = any(row.reversed_at is None for row in known.values())
     if is_open and payment.trouble is None:

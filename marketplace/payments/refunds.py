@@ -164,8 +164,8 @@ def request_again(session: Session, *, payment_id: int, actor: str, now: datetim
 
 
 def left_to_refund(session: Session, payment_id: int) -> Money:
-    """What of a payment has not gone back, and is not on its way back; the payment is held."""
-    payment = session.get_one(Payment, payment_id, with_for_update=True)
+    """What of a payment has not gone back, and is not on its way back. Who gives it back holds the payment."""
+    payment = session.get_one(Payment, payment_id)
     already = session.scalar(
         select(func.coalesce(func.sum(type_coerce(Refund.amount, BigInteger)), 0)).where(
             Refund.payment_id == payment_id, Refund.state.not_in(("failed", "canceled"))
@@ -176,8 +176,9 @@ def left_to_refund(session: Session, payment_id: int) -> Money:
 
 
 def _new_refund(session: Session, payment_id: int, amount: Money, reason: str, actor: str, now: datetime) -> Refund:
+    payment = session.get_one(Payment, payment_id, with_for_update=True)
     if amount > left_to_refund(session, payment_id):
-        raise RefundTooLarge(reference=session.get_one(Payment, payment_id).reference)
+        raise RefundTooLarge(reference=payment.reference)
     refund = Refund(
         payment_id=payment_id,
         amount=amount,

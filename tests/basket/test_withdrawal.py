@@ -417,12 +417,12 @@ def test_a_withdrawal_whose_goods_were_lost_ends_without_a_word(hall: Hall, paid
     assert _refunds(hall) == [Money(1650)]
 
 
-def _dispute(hall: Hall, placed: orders.PlacedOrder, *, won: bool = False) -> None:
+def _dispute(hall: Hall, placed: orders.PlacedOrder, *, won: bool = False, amount: Money = Money(1650)) -> None:
     with hall.database.transaction() as session:
         payment_id = session.get_one(Order, placed.order_id).payment_id
         assert payment_id is not None
         now = hall.clock.now()
-        said = ProviderChargeback("chb_1", "tr_1", Money(1650), now, now if won else None)
+        said = ProviderChargeback("chb_1", "tr_1", amount, now, now if won else None)
         apply_chargebacks(session, payment_id, [said], now)
 
 
@@ -465,6 +465,42 @@ def test_a_dispute_that_is_lost_ends_the_withdrawal(app: Flask, hall: Hall, paid
     assert staff.post(f"{url}/banque").status_code == 303
     assert "Votre banque vous a rendu ce paiement" in staff.get(url).text
     assert _refunds(hall) == []
+    # Pressed too soon: it is won after all, and the money is owed again.
+    with pytest.raises(FieldError):
+        _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
+    _dispute(hall, placed, won=True)
+    work(hall)
+    assert _settle(hall, withdrawal_id, part)
+    assert _refunds(hall) == [Money(1650)]
+
+
+def test_a_bank_that_has_only_some_of_it_ends_no_withdrawal(app: Flask, hall: Hall, paid: Paid) -> None:
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    _bring(hall, placed, "cave")
+    withdrawal_id = _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
+    _dispute(hall, placed, amount=Money(100))
+    staff = browser_of(app, hall, role="treasurer")
+    url = f"/tresorerie/commandes/{placed.code}/renoncement/{withdrawal_id}"
+    assert "La banque lui a rendu son argent" not in staff.get(url).text
+    staff.post(f"{url}/banque")
+    with hall.database.reading() as session:
+        assert session.get_one(Withdrawal, withdrawal_id).state == "waiting"
+
+
+def test_what_is_renounced_in_the_shop_while_a_bank_has_the_money_promises_none(
+    hall: Hall, paid: Paid, clock: FixedClock
+) -> None:
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    _dispute(hall, placed)
+    with running_mail_server() as post:
+        posted = replace(hall, mailer=Mailer(host="127.0.0.1", port=post.port, sender=hall.settings.mail_from))
+        _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
+        work(posted)
+        letters = [text_of(one).replace("\xa0", " ") for one in post.to("jeanne@example.org")]
+    assert any("Votre banque a repris ce paiement" in one for one in letters)
+    assert not any("repartent sur votre moyen de paiement" in one or "Nous vous rendons" in one for one in letters)
 
 
 @pytest.mark.parametrize("gesture", [Money(500), Money(1200), Money(1650)])

@@ -189,6 +189,14 @@ FAULTS: dict[str, tuple[str, ...]] = {
         " settled_at, told_at, held_at) SELECT min(id), 'k', 'x', 'x', now(), now(), 'settled', 'unanswered', now(),"
         " now(), now() FROM sub_order",
     ),
+    "I10 a withdrawal was settled and nothing went back for it": (
+        "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state, basis,"
+        " settled_at) SELECT min(id), 'k', 'x', 'x', now(), now(), 'settled', 'goods', now() FROM sub_order",
+    ),
+    "I10 a withdrawal was left to a bank that has never had the money": (
+        "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state, basis,"
+        " settled_at) SELECT min(id), 'k', 'x', 'x', now(), now(), 'settled', 'bank', now() FROM sub_order",
+    ),
     "I10 a withdrawal waits for goods that never left": (
         "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state)"
         " SELECT min(id), 'k', 'x', 'x', now(), now(), 'waiting' FROM sub_order WHERE state = 'received'",
