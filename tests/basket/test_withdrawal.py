@@ -417,12 +417,12 @@ def test_a_withdrawal_whose_goods_were_lost_ends_without_a_word(hall: Hall, paid
     assert _refunds(hall) == [Money(1650)]
 
 
-def _dispute(hall: Hall, placed: orders.PlacedOrder, *, won: bool = False, amount: Money = Money(1650)) -> None:
+def _dispute(hall: Hall, placed: orders.PlacedOrder, *, won: bool = False, cents: int = 1650) -> None:
     with hall.database.transaction() as session:
         payment_id = session.get_one(Order, placed.order_id).payment_id
         assert payment_id is not None
         now = hall.clock.now()
-        said = ProviderChargeback("chb_1", "tr_1", amount, now, now if won else None)
+        said = ProviderChargeback("chb_1", "tr_1", Money(cents), now, now if won else None)
         apply_chargebacks(session, payment_id, [said], now)
 
 
@@ -479,7 +479,7 @@ def test_a_bank_that_has_only_some_of_it_ends_no_withdrawal(app: Flask, hall: Ha
     part = part_of(hall, placed, "cave")
     _bring(hall, placed, "cave")
     withdrawal_id = _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
-    _dispute(hall, placed, amount=Money(100))
+    _dispute(hall, placed, cents=100)
     staff = browser_of(app, hall, role="treasurer")
     url = f"/tresorerie/commandes/{placed.code}/renoncement/{withdrawal_id}"
     assert "La banque lui a rendu son argent" not in staff.get(url).text
