@@ -18,7 +18,7 @@ from marketplace.errors import NotFound
 from marketplace.money import Money
 from marketplace.payments.chargebacks import is_disputed
 from marketplace.payments.models import Chargeback, Payment, Refund, RefundPart, Share
-from marketplace.payments.strange import MONEY_ELSEWHERE
+from marketplace.payments.strange import STRANGE
 from merchants.models import Merchant
 
 
@@ -153,8 +153,8 @@ class OrderMoney:
 
     @property
     def paid(self) -> Money:
-        """Without what lies on no balance of ours."""
-        return Money.total([p.amount for p in self.payments if p.paid_at is not None and p.trouble != MONEY_ELSEWHERE])
+        """Without what is not what was asked for: of that the provider knows how much it is."""
+        return Money.total([p.amount for p in self.payments if p.paid_at is not None and p.trouble not in STRANGE])
 
     @property
     def given_back(self) -> Money:

@@ -161,6 +161,7 @@ def _make_shops(
                 party=f"merchant:{row['slug']}",
                 provider_env=hall.settings.mollie_env,
                 organization_id=organization_id(row["slug"]),
+                organization_name=row["name"],
                 can_receive_payments=True,
                 checked_at=now,
             )

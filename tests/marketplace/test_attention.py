@@ -126,4 +126,7 @@ def test_strange_money_says_what_to_do_and_leaves_the_list_when_it_is_done(
             assert said in client.get("/a-regarder").text
     assert "Rien n’attend" in client.get("/a-regarder").text
     assert client.post("/a-regarder/paiements/999/regle", data={"csrf_token": token}).status_code == 404
-    assert "(dans une autre monnaie" in client.get(f"/tresorerie/commandes/{strange[1].code}").text
+    for placed, said in zip(strange, ("(une autre somme", "(dans une autre monnaie"), strict=True):
+        money = client.get(f"/tresorerie/commandes/{placed.code}").text
+        assert said in money
+        assert "16,50" not in money.partition("Payé par le client")[2].partition("Rendu, ou en route")[0]
