@@ -17,9 +17,19 @@ from marketplace.accounts.models import User
 from marketplace.errors import NotFound
 from marketplace.money import Money
 from marketplace.payments.chargebacks import is_disputed
-from marketplace.payments.models import Chargeback, Payment, Refund, RefundPart, Share
+from marketplace.payments.models import Chargeback, Payment, PaymentWord, Refund, RefundPart, Share
 from marketplace.payments.strange import STRANGE
 from merchants.models import Merchant
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyWord:
+    """What somebody said of strange money. `word`: settled, and how; reopened."""
+
+    at: datetime
+    actor: str
+    word: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,7 @@ class PaymentMoney:
     paid_at: datetime | None
     trouble: str | None
     is_the_one: bool
+    words: tuple[MoneyWord, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +198,9 @@ def get_order_money(session: Session, code: str) -> OrderMoney:
         .where(OrderEvent.order_id == order.id)
         .order_by(OrderEvent.id)
     ).all()
+    words = session.scalars(
+        select(PaymentWord).where(PaymentWord.payment_id.in_(payment_ids)).order_by(PaymentWord.id)
+    ).all()
     given = _given(session, order, payment_ids, {part.id: part.shop_name for part in parts})
     return OrderMoney(
         id=order.id,
@@ -202,20 +216,37 @@ def get_order_money(session: Session, code: str) -> OrderMoney:
         last_refund_id=by_hand.last_refund_id(session, order.id),
         parts=_parts(session, parts),
         payments=tuple(
-            PaymentMoney(p.amount, p.state, p.created_at, p.paid_at, p.trouble, p.id == order.payment_id)
+            PaymentMoney(
+                p.amount,
+                p.state,
+                p.created_at,
+                p.paid_at,
+                p.trouble,
+                p.id == order.payment_id,
+                tuple(MoneyWord(w.at, w.actor, w.word, w.text) for w in words if w.payment_id == p.id),
+            )
             for p in payments
         ),
         shares=tuple(ShareMoney(s.party, s.kind, s.amount, s.state, s.routed_amount, s.routed_at) for s in shares),
         chargebacks=tuple(
             session.scalars(
                 select(Chargeback.amount).where(
-                    Chargeback.payment_id.in_(payment_ids), Chargeback.reversed_at.is_(None)
+                    # What strange money was, is not in what was paid.
+                    Chargeback.payment_id.in_([one.id for one in payments if one.trouble not in STRANGE]),
+                    Chargeback.reversed_at.is_(None),
                 )
             )
         ),
         given=given,
         events=tuple(EventMoney(event.at, event.event, shop_name, event.actor) for event, shop_name in events),
-        names=names_of(session, [*(one.actor for one in given), *(event.actor for event, _ in events)]),
+        names=names_of(
+            session,
+            [
+                *(one.actor for one in given),
+                *(word.actor for word in words),
+                *(event.actor for event, _ in events),
+            ],
+        ),
     )
 
 

@@ -84,8 +84,9 @@ class PaymentRow:
     amount: Money
     checkout_url: str | None
     paid_at: datetime | None
-    #: Money came that is not what was asked for, and nobody has seen to it yet.
-    is_strange: bool
+    #: What of the money that came is not what was asked for (`payments.strange`), and whether somebody has seen to it.
+    strange: str | None
+    is_settled: bool
     #: The payer's bank has taken some of it back, and has not given it again.
     is_disputed: bool
 
@@ -346,7 +347,8 @@ def _payment_row(payment: Payment, is_disputed: bool) -> PaymentRow:
         payment.amount,
         payment.checkout_url,
         payment.paid_at,
-        is_strange=payment.trouble in STRANGE and payment.trouble_settled_at is None,
+        strange=payment.trouble if payment.trouble in STRANGE else None,
+        is_settled=payment.trouble_settled_at is not None,
         is_disputed=is_disputed,
     )
 

@@ -5,24 +5,26 @@ Jobs that gave up, letters that nobody takes, money that fits no order, shares t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import Blueprint, Flask, current_app, flash, redirect, render_template, url_for
+from flask import Blueprint, Flask, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from sqlalchemy import ColumnElement, select, text
+from sqlalchemy import BigInteger, ColumnElement, exists, func, select, text, type_coerce
 from sqlalchemy.orm import Session
 
+from marketplace.accounts.models import User
 from marketplace.errors import NotFound
 from marketplace.hall import the_hall
 from marketplace.jobs import publish
 from marketplace.mail_models import SentLetter
 from marketplace.money import Money
-from marketplace.payments.models import MerchantAccount, Payment, Refund, Share
+from marketplace.payments.models import Chargeback, MerchantAccount, Payment, PaymentWord, Refund, Share
 from marketplace.payments.refunds import NothingLeftToBear, RefundTooLarge, request_again
-from marketplace.payments.strange import STRANGE, mark_settled
+from marketplace.payments.strange import STRANGE, mark_settled, reopen
+from marketplace.schemas import Boundary, FormErrors, TextField, load_form
 from marketplace.web.access import open_to, role
 from marketplace.web.sentences import sentence
 from marketplace.web.site import add_staff_area
@@ -31,6 +33,9 @@ blueprint = Blueprint("attention", __name__)
 
 #: More than this at once is one trouble with one cause: who mends it sees the next ones afterwards.
 MOST = 100
+
+#: Strange money that was seen to: what is older is found with its order.
+SETTLED_SHOWN = 20
 
 #: A share that waits longer is seen by a person: after 90 days it can no longer be routed (mollie.md 2.1). Goods are
 #: handed over within days; what is still here was missing, or its merchant has lost the way to its money.
@@ -52,7 +57,9 @@ class Trouble:
     `what` names it: an order's number with the shop's name behind it, a letter's address, a job.
 
     `payment_id` where a person can have what failed of its refunds asked for again, or say that they have seen to its
-    strange money; `share_id` where a person can give a share's lines back to the resident.
+    strange money; `is_disputed` if the payer's bank has taken that money: nobody gives it back once more.
+
+    `share_id` where a person can give a share's lines back to the resident.
     """
 
     kind: str
@@ -62,6 +69,23 @@ class Trouble:
     amount: Money | None = None
     payment_id: int | None = None
     share_id: int | None = None
+    is_disputed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Strange money that somebody has seen to: who (a name, or the books' word), when, and how in their own words."""
+
+    payment_id: int
+    reference: str
+    amount: Money
+    at: datetime
+    who: str
+    how: str
+
+
+class SettledHow(Boundary):
+    reason = TextField(required=True, max_length=300)
 
 
 #: What the packages above know of: each is asked for its own, and shows it under the kinds that it names.
@@ -76,7 +100,8 @@ def add_troubles(app: Flask, source: Source) -> None:
 
 def troubles(session: Session, now: datetime, sources: Sequence[Source] = ()) -> Sequence[Trouble]:
     """Everything that waits for a person, money first."""
-    found = [
+    found = _taken_by_banks(session)
+    found += [
         Trouble(
             "payment",
             payment.reference,
@@ -84,10 +109,16 @@ def troubles(session: Session, now: datetime, sources: Sequence[Source] = ()) ->
             payment.paid_at,
             payment.amount,
             payment.id if payment.trouble in ("refund_failed", *STRANGE) else None,
+            is_disputed=is_disputed,
         )
-        for payment in session.scalars(
-            select(Payment)
-            .where(Payment.trouble.is_not(None), Payment.trouble_settled_at.is_(None), ~_is_given_back())
+        for payment, is_disputed in session.execute(
+            select(Payment, exists().where(Chargeback.payment_id == Payment.id, Chargeback.reversed_at.is_(None)))
+            .where(
+                Payment.trouble.is_not(None),
+                Payment.trouble != "charged_back",
+                Payment.trouble_settled_at.is_(None),
+                ~_is_given_back(),
+            )
             .order_by(Payment.id.desc())
             .limit(MOST)
         )
@@ -136,6 +167,42 @@ def troubles(session: Session, now: datetime, sources: Sequence[Source] = ()) ->
     return found
 
 
+def _taken_by_banks(session: Session) -> list[Trouble]:
+    """Whatever else is said of a payment: while its payer's bank has some of it, somebody answers the bank."""
+    taken = func.sum(type_coerce(Chargeback.amount, BigInteger)).label("taken")
+    rows = session.execute(
+        select(Payment.reference, taken, func.min(Chargeback.created_at).label("since_at"))
+        .join(Payment, Chargeback.payment_id == Payment.id)
+        .where(Chargeback.reversed_at.is_(None))
+        .group_by(Payment.id)
+        .order_by(Payment.id.desc())
+        .limit(MOST)
+    )
+    return [Trouble("payment", row.reference, "charged_back", row.since_at, Money(int(row.taken))) for row in rows]
+
+
+def settled(session: Session) -> Sequence[Settled]:
+    """Strange money that somebody has seen to, the latest first."""
+    last = (
+        select(func.max(PaymentWord.id))
+        .where(PaymentWord.payment_id == Payment.id)
+        .correlate(Payment)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(Payment, PaymentWord)
+        .join(PaymentWord, PaymentWord.id == last)
+        .where(Payment.trouble_settled_at.is_not(None))
+        .order_by(PaymentWord.id.desc())
+        .limit(SETTLED_SHOWN)
+    ).all()
+    people = {f"person:{user.id}": user.name for user in session.execute(select(User.id, User.name))} if rows else {}
+    return [
+        Settled(payment.id, payment.reference, payment.amount, word.at, people.get(word.actor, word.actor), word.text)
+        for payment, word in rows
+    ]
+
+
 def _waiting_share(share: Share, reference: str, paid_at: datetime | None, name: str | None, now: datetime) -> Trouble:
     waits = now - (paid_at or now)
     is_over = waits >= SHARE_GIVEN_BACK
@@ -157,10 +224,23 @@ def _staff() -> bool:
 @blueprint.get("/a-regarder")
 @open_to(_staff)
 def home() -> ResponseReturnValue:
+    return _page({}, {})
+
+
+def _page(typed: Mapping[str, str], codes: Mapping[str, Sequence[str]]) -> ResponseReturnValue:
     hall = the_hall()
     with hall.database.reading() as session:
         found = troubles(session, hall.clock.now(), current_app.extensions.get(SOURCES, ()))
-    return render_template("marketplace/attention.html", troubles=found, may_settle=role("treasurer")())
+        seen_to = settled(session)
+    page = render_template(
+        "marketplace/attention.html",
+        troubles=found,
+        settled=seen_to,
+        may_settle=role("treasurer")(),
+        typed=typed,
+        errors=codes,
+    )
+    return page, 422 if codes else 200
 
 
 @blueprint.post("/a-regarder/paiements/<int:payment_id>/rembourser")
@@ -185,13 +265,37 @@ def refund_again(payment_id: int) -> ResponseReturnValue:
 @blueprint.post("/a-regarder/paiements/<int:payment_id>/regle")
 @open_to(role("treasurer"), rate="30 per minute")
 def settle(payment_id: int) -> ResponseReturnValue:
-    """Strange money has been given back on the provider's own pages: the treasurer says so, once."""
+    """Strange money has been seen to on the provider's own pages: the treasurer says so, and how, once."""
+    hall = the_hall()
+    field = f"reason-{payment_id}"
+    try:
+        form = load_form(SettledHow(), {"reason": request.form.get(field, "")})
+    except FormErrors as refused:
+        return _page({field: refused.typed["reason"]}, {field: refused.errors["reason"]})
+    with hall.database.transaction() as session:
+        if session.get(Payment, payment_id) is None:
+            raise NotFound()
+        is_noted = mark_settled(
+            session,
+            payment_id=payment_id,
+            reason=form["reason"],
+            actor=f"person:{current_user.id}",
+            now=hall.clock.now(),
+        )
+    flash(sentence("trouble_settled" if is_noted else "not_possible_now"))
+    return redirect(url_for("attention.home"), 303)
+
+
+@blueprint.post("/a-regarder/paiements/<int:payment_id>/rouvrir")
+@open_to(role("treasurer"), rate="30 per minute")
+def open_again(payment_id: int) -> ResponseReturnValue:
+    """It was not seen to after all: it is on the list again."""
     hall = the_hall()
     with hall.database.transaction() as session:
         if session.get(Payment, payment_id) is None:
             raise NotFound()
-        is_noted = mark_settled(session, payment_id=payment_id, actor=f"person:{current_user.id}", now=hall.clock.now())
-    flash(sentence("trouble_settled" if is_noted else "not_possible_now"))
+        is_open = reopen(session, payment_id=payment_id, actor=f"person:{current_user.id}", now=hall.clock.now())
+    flash(sentence("trouble_reopened" if is_open else "not_possible_now"))
     return redirect(url_for("attention.home"), 303)
 
 

@@ -53,9 +53,17 @@ RULES = (
     (
         "I09 an upfront payment whose split the ledger does not know",
         "SELECT p.id FROM payment p WHERE p.state = 'paid' AND p.routing = 'upfront' "
-        "AND coalesce(p.trouble, '') NOT IN ('amount_differs', 'money_elsewhere') "
+        "AND coalesce(p.trouble, '') NOT IN ('amount_differs', 'key_differs', 'split_differs', 'money_elsewhere') "
         "AND EXISTS (SELECT 1 FROM payment_share s WHERE s.payment_id = p.id AND s.kind = 'goods') "
         "AND NOT EXISTS (SELECT 1 FROM ledger_posting l WHERE l.key = 'ahead:' || p.id)",
+    ),
+    (
+        "I21 strange money that is settled, or open again, without the last word that says so",
+        "SELECT p.id FROM payment p LEFT JOIN LATERAL (SELECT w.word, w.at, w.actor FROM payment_word w "
+        "WHERE w.payment_id = p.id ORDER BY w.id DESC LIMIT 1) last ON true "
+        "WHERE CASE WHEN p.trouble_settled_at IS NULL THEN last.word = 'settled' "
+        "ELSE (last.word, last.at, last.actor) IS DISTINCT FROM "
+        "('settled', p.trouble_settled_at, p.trouble_settled_by) END",
     ),
     (
         "I10 more refunded than paid",

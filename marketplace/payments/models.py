@@ -187,11 +187,28 @@ class Payment(Base):
     polls_qty: Mapped[int] = mapped_column(server_default=text("0"))
     #: Why a person must look: amount differs, paid twice… None when the machine may decide.
     trouble: Mapped[str | None]
-    #: When somebody said that they had seen to it (`strange`), and who.
+    #: When somebody said that they had seen to it (`strange`), and who; how, and what was said before: `PaymentWord`.
     trouble_settled_at: Mapped[datetime | None]
     trouble_settled_by: Mapped[str | None]
 
     shares: Mapped[list[Share]] = relationship(back_populates="payment", order_by="Share.id", lazy="raise")
+
+
+class PaymentWord(Base):
+    """What people said of a payment's strange money: how it was settled, that it is open again; append-only."""
+
+    __tablename__ = "payment_word"
+    __table_args__ = (
+        CheckConstraint("word IN ('settled', 'reopened')", name="word_known"),
+        CheckConstraint("(word = 'settled') = (text <> '')", name="settled_says_how"),
+    )
+
+    id: Mapped[Id]
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"), index=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    word: Mapped[str]
+    text: Mapped[str]
 
 
 class Share(Base):

@@ -60,7 +60,7 @@ from marketplace.payments.rules import (
     least_goods,
     next_poll,
 )
-from marketplace.payments.strange import AMOUNT_DIFFERS, MONEY_ELSEWHERE
+from marketplace.payments.strange import SPLIT_DIFFERS, difference
 from marketplace.payments.upfront import fix_routing, note_split, refused_share, route_later, routes_for
 from marketplace.payments.ways import fitting
 
@@ -314,9 +314,12 @@ def _apply(session: Session, payment_id: int, answer: ProviderPayment, now: date
         actor=MACHINE,
         now=now,
     )
-    if claim != asked or not note_split(session, payment, answer.routes, now):
+    strange = difference(claim, asked)
+    if strange is None and not note_split(session, payment, answer.routes, now):
+        strange = SPLIT_DIFFERS
+    if strange is not None:
         # Fulfil nothing: a person must look at money that is not the money we asked for (I05).
-        payment.trouble = AMOUNT_DIFFERS if is_ours else MONEY_ELSEWHERE
+        payment.trouble = strange
         log.error("payment %s: the provider's %s is not what we asked for", payment.id, answer.id)
     else:
         publish(session, "payment.paid", payment_id=payment.id)

@@ -280,7 +280,7 @@ def test_another_split_than_the_one_asked_for_is_looked_at_by_a_person(
     sandbox.conclude(provider_id, "paid", notify=False)
     service.settle(hall, placed.payment_id)
     with hall.database.reading() as session:
-        assert session.get_one(Payment, placed.payment_id).trouble == "amount_differs"
+        assert session.get_one(Payment, placed.payment_id).trouble == "split_differs"
 
 
 def test_a_share_is_released_within_the_providers_limits() -> None:

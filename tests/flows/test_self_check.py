@@ -111,6 +111,9 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "INSERT INTO commission_part (month, party, amount, lines, state)"
         " VALUES ('2026-11-01', 'merchant:cave', 96, '[]', 'issued')",
     ),
+    "I21 strange money that is settled, or open again, without the last word that says so": (
+        "UPDATE payment SET trouble_settled_at = now(), trouble_settled_by = 'person:1' WHERE trouble = 'paid_late'",
+    ),
     "I04 two open attempts for one reference": (
         "DROP INDEX uq_payment_one_open_per_reference",
         "UPDATE payment SET state = 'open' WHERE id IN (1, 2)",

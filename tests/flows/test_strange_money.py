@@ -88,9 +88,10 @@ def test_money_that_is_not_what_we_asked_for_confirms_nothing(
     work(hall)
     assert _state(hall, placed) == "awaiting_payment"
     with hall.database.reading() as session:
-        assert session.get_one(Payment, placed.payment_id).trouble == "amount_differs"
+        assert session.get_one(Payment, placed.payment_id).trouble == "key_differs"
     page = client.get(f"/commande/{placed.code}/{placed.token}").text
     assert "Ne payez pas une deuxième fois" in page and "Payer maintenant" not in page
+    assert "La somme est la bonne, mais nous ne savons pas encore si elle est pour cette commande." in page
     clock.advance(timedelta(minutes=16))
     let_unpaid_orders_lapse(hall)
     assert (_state(hall, placed), _held(hall, town, "L1")) == ("lapsed", 0)

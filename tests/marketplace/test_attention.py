@@ -92,8 +92,11 @@ def test_a_refund_that_failed_is_sent_again_from_the_list(
 def test_strange_money_says_what_to_do_and_leaves_the_list_when_it_is_done(
     hall: Hall, town: Town, sandbox: Sandbox, client: FlaskClient
 ) -> None:
-    """Another sum than ours lies on our balance, another currency on none: people give both back at the provider's."""
-    strange = []
+    """Another sum than ours lies on our balance, another currency on none: people give both back at the provider's.
+
+    What a bank has taken meanwhile must not go back twice, whatever else was said of it; and who settled it says how.
+    """
+    strange, provider_ids = [], []
     for currency, value in (("EUR", "3.00"), ("USD", "12.00")):
         placed = place(hall.database, town, ("C1",), clock=hall.clock)
         with hall.database.transaction() as session:
@@ -113,20 +116,52 @@ def test_strange_money_says_what_to_do_and_leaves_the_list_when_it_is_done(
                 session, payment_id=payment.id, amount=Money(100), reason="x", actor="test", now=hall.clock.now()
             )
         strange.append(placed)
+        provider_ids.append(payment.provider_id)
     _sign_in(hall, client, "treasurer")
     page = client.get("/a-regarder").text
-    assert "Le montant payé n’est pas celui demandé : la commande n’est pas payée." in page
+    assert "Le montant payé n’est pas celui demandé\xa0: la commande n’est pas payée." in page
     assert "Payé dans une autre monnaie, ou avec de l’argent d’essai. La commande n’est pas payée" in page
     assert page.count("Sur le site de Mollie, rendez ce paiement au client, et appelez-le.") == 2
+    assert "a repris l’argent" not in page
+    sandbox.charge_back(provider_ids[0], "3.00")
+    payments.settle(hall, strange[0].payment_id)
+    page = client.get("/a-regarder").text
+    assert page.count("Sur le site de Mollie, rendez ce paiement au client, et appelez-le.") == 1
+    assert page.count("ne le rendez pas une deuxième fois") == page.count("La banque du client a repris l’argent.") == 1
+    order_page = f"/commande/{strange[0].code}/{strange[0].token}"
+    shown = client.get(order_page).text
+    assert "Votre banque a repris ce paiement" in shown and "Payer maintenant" not in shown
     token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
     for placed in strange:
+        url, field = f"/a-regarder/paiements/{placed.payment_id}/regle", f"reason-{placed.payment_id}"
+        refused = client.post(url, data={"csrf_token": token, field: " "})
+        assert refused.status_code == 422 and f'href="#{field}"' in refused.text
         for said in ("ce paiement est réglé", "Ce n’est plus possible"):
-            url = f"/a-regarder/paiements/{placed.payment_id}/regle"
-            assert client.post(url, data={"csrf_token": token}).location == "/a-regarder"
-            assert said in client.get("/a-regarder").text
-    assert "Rien n’attend" in client.get("/a-regarder").text
-    assert client.post("/a-regarder/paiements/999/regle", data={"csrf_token": token}).status_code == 404
+            assert client.post(url, data={"csrf_token": token, field: "Rendu à Jeanne"}).location == "/a-regarder"
+            page = client.get("/a-regarder").text
+            assert said in page
+    assert page.count("Rendu à Jeanne") == page.count("/rouvrir") == 2 and "Marion" in page
+    # The bank is still to be answered, and the list says so after everything else is settled.
+    assert "La banque du client a repris l’argent." in page and "n’est pas celui demandé" not in page
+    assert client.post("/a-regarder/paiements/999/regle", data={"csrf_token": token}).status_code == 422
+    unknown = {"csrf_token": token, "reason-999": "x"}
+    assert client.post("/a-regarder/paiements/999/regle", data=unknown).status_code == 404
+    assert client.post("/a-regarder/paiements/999/rouvrir", data={"csrf_token": token}).status_code == 404
+    shown = client.get(order_page).text
+    assert "Le paiement reçu n’a pas pu servir pour cette commande." in shown and "Payer de nouveau" in shown
+    assert "Nous vérifions votre paiement" not in shown
+    url = f"/a-regarder/paiements/{strange[1].payment_id}/rouvrir"
+    for said in ("de nouveau à regarder", "Ce n’est plus possible"):
+        assert client.post(url, data={"csrf_token": token}).location == "/a-regarder"
+        assert said in client.get("/a-regarder").text
+    page = client.get("/a-regarder").text
+    assert "Payé dans une autre monnaie" in page and page.count("Rendu à Jeanne") == 1
     for placed, said in zip(strange, ("(une autre somme", "(dans une autre monnaie"), strict=True):
-        money = client.get(f"/tresorerie/commandes/{placed.code}").text
-        assert said in money
-        assert "16,50" not in money.partition("Payé par le client")[2].partition("Rendu, ou en route")[0]
+        page = client.get(f"/tresorerie/commandes/{placed.code}").text
+        assert said in page
+        assert "16,50" not in page.partition("Payé par le client")[2].partition("Rendu, ou en route")[0]
+        # What never was the order's is not taken from it.
+        assert "Repris par sa banque" not in page
+    assert "Paiement réglé à la main\xa0: Rendu à Jeanne" in page and "Paiement de nouveau à regarder" in page
+    again = client.post(f"{order_page}/payer", data={"csrf_token": token})
+    assert again.status_code == 303 and again.location.startswith("http")

@@ -95,7 +95,7 @@ DOORS = {
         calendar.add calendar.change calendar.home calendar.new calendar.pause calendar.resume calendar.show
     """,
     "role_treasurer": """
-        attention.settle
+        attention.settle attention.open_again
         order_money.cancel order_money.cancel_form order_money.give order_money.give_form order_money.give_gesture
         order_money.gesture_form
         treasury.home treasury.differences treasury.claim_paid treasury.claim_waived treasury.make_up treasury.settle
@@ -200,6 +200,7 @@ FORMS: dict[str, dict[str, str]] = {
     "attention.give_back": {},
     "attention.refund_again": {},
     "attention.settle": {},
+    "attention.open_again": {},
     "vat_status.change": {"vat": "exempt", "valid_from": "2027-01-01"},
     "merchant.do_cancel": {},
     "merchant.report_lack": {"available-1": "1"},
