@@ -173,6 +173,15 @@ RULES = (
         "AND held_at IS NOT NULL OR proof_at <= held_at)",
     ),
     (
+        "I21 what was last said of a withdrawal is not its last word, with who said it",
+        "SELECT w.id FROM withdrawal w LEFT JOIN LATERAL (SELECT max(d.at) FILTER (WHERE d.word = 'held') AS held_at, "
+        "max(d.at) FILTER (WHERE d.word = 'told') AS told_at, max(d.at) FILTER (WHERE d.word = 'proof') AS proof_at, "
+        "(array_agg(d.text ORDER BY d.id DESC) FILTER (WHERE d.word = 'proof'))[1] AS proof "
+        "FROM withdrawal_word d WHERE d.withdrawal_id = w.id) last ON true "
+        "WHERE (w.held_at, w.resident_told_at, w.proof_at, w.proof) IS DISTINCT FROM "
+        "(last.held_at, last.told_at, last.proof_at, coalesce(last.proof, ''))",
+    ),
+    (
         "I10 more pieces refunded than bought",
         "SELECT l.id FROM order_line l JOIN refunded_line r ON r.order_line_id = l.id "
         "GROUP BY l.id HAVING sum(r.qty) > l.qty OR sum(r.amount) > l.unit_price * l.qty "

@@ -437,6 +437,25 @@ class Withdrawal(Base):
     lines: Mapped[list[WithdrawalLine]] = relationship(order_by="WithdrawalLine.order_line_id", lazy="raise")
 
 
+class WithdrawalWord(Base):
+    """What was said of a withdrawal that waits, by whom: the shop holds it, how the goods went back, that the resident
+    was told; append-only. The latest of each kind stands in the withdrawal itself."""
+
+    __tablename__ = "withdrawal_word"
+    __table_args__ = (
+        CheckConstraint("word IN ('held', 'proof', 'told')", name="word_known"),
+        CheckConstraint("(word = 'proof') = (text <> '')", name="proof_says_how"),
+    )
+
+    id: Mapped[Id]
+    withdrawal_id: Mapped[int] = mapped_column(ForeignKey("withdrawal.id"), index=True)
+    at: Mapped[datetime]
+    #: The resident, a member of the shop, or who of the association wrote down what was said on the telephone.
+    actor: Mapped[str]
+    word: Mapped[str]
+    text: Mapped[str]
+
+
 class WithdrawalLine(Base):
     """Pieces that the resident does not want or returns."""
 

@@ -9,7 +9,16 @@ from datetime import date, datetime
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from basket.models import Order, OrderLine, OrderRefund, RefundedLine, SubOrder, Withdrawal, WithdrawalLine
+from basket.models import (
+    Order,
+    OrderLine,
+    OrderRefund,
+    RefundedLine,
+    SubOrder,
+    Withdrawal,
+    WithdrawalLine,
+    WithdrawalWord,
+)
 from basket.rules import initials
 from basket.withdrawal_rules import WAITS, goes_back_on, is_held, is_in_time, last_day, return_due_on
 from basket.withdrawing import bank_has_all, left_to_withdraw, received_at
@@ -56,6 +65,21 @@ class WithdrawnLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """`word`: held, the shop says that nothing came back; proof, how it went back; told, the resident was called."""
+
+    at: datetime
+    actor: str
+    word: str
+    text: str
+
+    @property
+    def is_written_for_them(self) -> bool:
+        """A person of the association wrote down what the resident said on the telephone."""
+        return self.actor.startswith("person:")
+
+
+@dataclass(frozen=True, slots=True)
 class WithdrawalRow:
     """A declaration as it was made, and what became of it. `amount` is the price of the pieces; `given_back` what has
     gone back for it, delivery included. `goes_back_on`: when the money leaves by the clock; None while the shop was
@@ -88,6 +112,7 @@ class WithdrawalRow:
     resident_told_at: datetime | None
     proof: str
     proof_at: datetime | None
+    words: tuple[Said, ...]
     goes_back_on: date | None
     return_due_on: date
     refund_due_on: date
@@ -100,6 +125,11 @@ class WithdrawalRow:
     @property
     def amount(self) -> Money:
         return Money.total([line.amount for line in self.lines])
+
+    @property
+    def proofs(self) -> tuple[Said, ...]:
+        """How the goods went back, in the order in which it was said; a later word takes no earlier one away."""
+        return tuple(said for said in self.words if said.word == "proof")
 
     @property
     def may_say_it_went_back(self) -> bool:
@@ -245,6 +275,13 @@ def _rows(session: Session, query: Select[Withdrawal, SubOrder, Order, Shop, str
         lines.setdefault(withdrawn.withdrawal_id, []).append(
             WithdrawnLine(line.name, line.label, withdrawn.qty, line.unit_price * withdrawn.qty)
         )
+    words: dict[int, list[Said]] = {}
+    for word in session.scalars(
+        select(WithdrawalWord)
+        .where(WithdrawalWord.withdrawal_id.in_([withdrawal.id for withdrawal, *_ in found]))
+        .order_by(WithdrawalWord.id)
+    ):
+        words.setdefault(word.withdrawal_id, []).append(Said(word.at, word.actor, word.word, word.text))
     refund_ids = [withdrawal.order_refund_id for withdrawal, *_ in found if withdrawal.order_refund_id is not None]
     given: dict[int, Money] = {}
     asked: set[int] = set()
@@ -287,6 +324,7 @@ def _rows(session: Session, query: Select[Withdrawal, SubOrder, Order, Shop, str
             resident_told_at=withdrawal.resident_told_at,
             proof=withdrawal.proof,
             proof_at=withdrawal.proof_at,
+            words=tuple(words.get(withdrawal.id, ())),
             goes_back_on=None
             if order.payment_id in disputed
             else goes_back_on(

@@ -12,10 +12,10 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from basket.giving_back import lines_of
-from basket.models import Order, OrderRefund, SubOrder, Withdrawal, WithdrawalLine
+from basket.models import Order, OrderRefund, SubOrder, Withdrawal, WithdrawalLine, WithdrawalWord
 from basket.refund_queries import NOTHING, refunded_lines
 from basket.withdrawal_rules import NEXT, goes_back_on, is_held, tell_shop_on
-from basket.withdrawing import BY_BANK, OTHERWISE, bank_has_all, bank_has_it, hold, settle_held
+from basket.withdrawing import BY_BANK, OTHERWISE, RESIDENT, bank_has_all, bank_has_it, hold, settle_held
 from marketplace.clock import local_day
 from marketplace.errors import NotFound
 from marketplace.ids import is_token
@@ -39,7 +39,7 @@ _BANK_HAS_IT = exists().where(
 # --- People ----------------------------------------------------------------------------------------------------
 
 
-def keep_waiting(session: Session, *, withdrawal_id: int, shop_ids: frozenset[int], now: datetime) -> bool:
+def keep_waiting(session: Session, *, withdrawal_id: int, shop_ids: frozenset[int], actor: str, now: datetime) -> bool:
     """The shop says that nothing has come back: it keeps the money until something does (W8), and the resident is told:
     by letter, or on the telephone by the association, whose list names it.
 
@@ -49,24 +49,26 @@ def keep_waiting(session: Session, *, withdrawal_id: int, shop_ids: frozenset[in
     if withdrawal.state != "waiting" or is_held(withdrawal.held_at, withdrawal.proof_at):
         return False
     withdrawal.held_at = now
+    _note(session, withdrawal, "held", actor, now)
     publish(session, "withdrawal.held", withdrawal_id=withdrawal.id)
     return True
 
 
-def say_it_was_told(session: Session, *, code: str, withdrawal_id: int, now: datetime) -> bool:
-    """The association has told the resident, who reads no letters, that the shop waits. Whether this call says so.
-
-    NotFound for another order's.
+def say_it_was_told(session: Session, *, code: str, withdrawal_id: int, actor: str, now: datetime) -> bool:
+    """The association has told the resident, who reads no letters, that the shop waits. Whether this call says so:
+    not where the shop waits no more. NotFound for another order's.
     """
     order, _, withdrawal = hold(session, withdrawal_id, None)
     if order.code != code:
         raise NotFound()
-    is_new = withdrawal.held_at is not None and (
-        withdrawal.resident_told_at is None or withdrawal.resident_told_at < withdrawal.held_at
-    )
-    if is_new:
-        withdrawal.resident_told_at = now
-    return is_new
+    is_waiting = withdrawal.state == "waiting" and is_held(withdrawal.held_at, withdrawal.proof_at)
+    if not is_waiting or withdrawal.held_at is None:
+        return False
+    if withdrawal.resident_told_at is not None and withdrawal.resident_told_at >= withdrawal.held_at:
+        return False
+    withdrawal.resident_told_at = now
+    _note(session, withdrawal, "told", actor, now)
+    return True
 
 
 def say_it_went_back(session: Session, *, code: str, token: str, withdrawal_id: int, proof: str, now: datetime) -> bool:
@@ -79,24 +81,30 @@ def say_it_went_back(session: Session, *, code: str, token: str, withdrawal_id: 
     order, _, withdrawal = hold(session, withdrawal_id, None)
     if order.code != code or not secrets.compare_digest(order.token, token):
         raise NotFound()
-    return _keep_proof(session, withdrawal, proof, now)
+    return _keep_proof(session, withdrawal, proof, RESIDENT, now)
 
 
-def write_proof_down(session: Session, *, code: str, withdrawal_id: int, proof: str, now: datetime) -> bool:
-    """The same for somebody who says it to a person of the association; NotFound for another order's."""
+def write_proof_down(session: Session, *, code: str, withdrawal_id: int, proof: str, actor: str, now: datetime) -> bool:
+    """The same for somebody who says it to a person of the association, `actor`; NotFound for another order's."""
     order, _, withdrawal = hold(session, withdrawal_id, None)
     if order.code != code:
         raise NotFound()
-    return _keep_proof(session, withdrawal, proof, now)
+    return _keep_proof(session, withdrawal, proof, actor, now)
 
 
-def _keep_proof(session: Session, withdrawal: Withdrawal, proof: str, now: datetime) -> bool:
+def _keep_proof(session: Session, withdrawal: Withdrawal, proof: str, actor: str, now: datetime) -> bool:
     is_new = withdrawal.proof_at is None or is_held(withdrawal.held_at, withdrawal.proof_at)
     if withdrawal.state != "waiting" or not is_new:
         return False
     withdrawal.proof, withdrawal.proof_at, withdrawal.told_at = proof, now, now
+    _note(session, withdrawal, "proof", actor, now, proof)
     publish(session, "withdrawal.sent_back", withdrawal_id=withdrawal.id)
     return True
+
+
+def _note(session: Session, withdrawal: Withdrawal, word: str, actor: str, now: datetime, text: str = "") -> None:
+    session.add(WithdrawalWord(withdrawal_id=withdrawal.id, at=now, actor=actor, word=word, text=text))
+    session.flush()
 
 
 def end_by_bank(session: Session, *, code: str, withdrawal_id: int, actor: str, now: datetime) -> bool:

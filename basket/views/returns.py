@@ -54,7 +54,7 @@ def nothing_back(withdrawal_id: int) -> ResponseReturnValue:
     hall = the_hall()
     with hall.database.transaction() as session:
         is_new = withdrawal_waiting.keep_waiting(
-            session, withdrawal_id=withdrawal_id, shop_ids=my_shop_ids(), now=hall.clock.now()
+            session, withdrawal_id=withdrawal_id, shop_ids=my_shop_ids(), actor=actor(), now=hall.clock.now()
         )
     flash(sentence("withdrawal_is_held" if is_new else "withdrawal_was_held"))
     return redirect(url_for("merchant.returns"), 303)

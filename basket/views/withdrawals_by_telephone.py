@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy.orm import Session
 
-from basket import queries, withdrawal_queries, withdrawal_waiting, withdrawing
+from basket import money_queries, queries, withdrawal_queries, withdrawal_waiting, withdrawing
 from basket.views.renouncing import Asked, declare_in_two_steps, form_page, part_of
 from basket.withdrawal_schemas import GoodsBack, WentBack
 from marketplace.hall import the_hall
@@ -99,7 +99,12 @@ def went_back(code: str, withdrawal_id: int) -> ResponseReturnValue:
         return _receipt_page(code, withdrawal_id, {"proof": refused.errors.get("proof", ["form_too_old"])})
     with hall.database.transaction() as session:
         is_new = withdrawal_waiting.write_proof_down(
-            session, code=code, withdrawal_id=withdrawal_id, proof=form["proof"], now=hall.clock.now()
+            session,
+            code=code,
+            withdrawal_id=withdrawal_id,
+            proof=form["proof"],
+            actor=_actor(),
+            now=hall.clock.now(),
         )
     return _back(code, withdrawal_id, "proof_kept" if is_new else "proof_was_kept")
 
@@ -110,8 +115,10 @@ def told(code: str, withdrawal_id: int) -> ResponseReturnValue:
     """Somebody who reads no letters was called: they know that the shop waits for the goods."""
     hall = the_hall()
     with hall.database.transaction() as session:
-        withdrawal_waiting.say_it_was_told(session, code=code, withdrawal_id=withdrawal_id, now=hall.clock.now())
-    return _back(code, withdrawal_id, "resident_told")
+        is_new = withdrawal_waiting.say_it_was_told(
+            session, code=code, withdrawal_id=withdrawal_id, actor=_actor(), now=hall.clock.now()
+        )
+    return _back(code, withdrawal_id, "resident_told" if is_new else "resident_was_told")
 
 
 @blueprint.post("/renoncement/<int:withdrawal_id>/banque")
@@ -136,7 +143,10 @@ def _receipt_page(
 ) -> ResponseReturnValue:
     with the_hall().database.reading() as session:
         row = withdrawal_queries.get_withdrawal_of(session, code=code, withdrawal_id=withdrawal_id)
-    page = render_template("basket/withdrawals/receipt.html", row=row, codes=codes, typed=request.form, is_staff=True)
+        names = money_queries.names_of(session, [said.actor for said in row.words])
+    page = render_template(
+        "basket/withdrawals/receipt.html", row=row, names=names, codes=codes, typed=request.form, is_staff=True
+    )
     return page, status if codes else 200
 
 

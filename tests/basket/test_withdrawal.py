@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from basket import by_hand, orders, withdrawal_rules, withdrawing
 from basket.cancelling import cancel_part
-from basket.models import Order, OrderLine, OrderRefund, SubOrder, Withdrawal
+from basket.models import Order, OrderLine, OrderRefund, SubOrder, Withdrawal, WithdrawalWord
 from basket.shortages import report_shortage
 from basket.withdrawal_handlers import watch_the_days
 from basket.withdrawal_queries import contracts_of, late_withdrawals
@@ -580,8 +580,10 @@ def test_who_reads_no_letters_is_called_and_says_on_the_telephone_how_it_went_ba
     assert "Le client n’a pas de courriel, et la boutique dit que rien n’est revenu" in staff.get("/a-regarder").text
     assert "Appelez le client" in staff.get(url).text
     assert staff.post(f"{url.replace(placed.code, 'AAAAAA')}/prevenu").status_code == 404
-    assert staff.post(f"{url}/prevenu").status_code == 303
-    assert "Appelez le client" not in staff.get(url).text
+    for said_then in ("le client sait que la boutique attend", "Rien à refaire"):
+        assert staff.post(f"{url}/prevenu").status_code == 303
+        shown = staff.get(url).text
+        assert said_then in shown and "Appelez le client" not in shown
     assert "n’a pas de courriel" not in staff.get("/a-regarder").text
     clock.advance(timedelta(hours=1))
     assert staff.post(f"{url}/rendu", proof="").status_code == 422
@@ -589,11 +591,32 @@ def test_who_reads_no_letters_is_called_and_says_on_the_telephone_how_it_went_ba
     for said_then in ("la boutique est prévenue, et elle a deux jours", "Rien à refaire"):
         assert staff.post(f"{url}/rendu", proof="Rapporté jeudi à la patronne").status_code == 303
         assert said_then in staff.get(url).text
-    assert "Rapporté jeudi à la patronne" in cellar.get("/boutique/retours").text
+    shown = cellar.get("/boutique/retours").text
+    assert "Rapporté jeudi à la patronne" in shown and "Le client l’a dit au téléphone à l’association" in shown
+    # The shop waits no more: there is nothing to tell.
+    assert staff.post(f"{url}/prevenu").status_code == 303
+    assert "Rien à refaire" in staff.get(url).text
     # Nothing came, says the shop once more: they are called again.
     clock.advance(timedelta(hours=1))
     cellar.post(f"/boutique/retours/{withdrawal_id}/pas-revenu")
     assert "n’a pas de courriel" in staff.get("/a-regarder").text
+    clock.advance(timedelta(hours=1))
+    own = f"/commande/{placed.code}/{placed.token}/renoncement/{withdrawal_id}"
+    assert staff.post(own, proof="Colis 6A12").status_code == 303
+    shown = staff.get(own).text
+    # The staff's words are not the resident's, and the new ones take none away.
+    assert shown.count("Écrit au téléphone par l’association") == shown.count("Rapporté jeudi") == 1
+    assert shown.count("Vous avez écrit") == shown.count("Colis 6A12") == 1 and "Ce qui a été dit" not in shown
+    with hall.database.reading() as session:
+        words = session.execute(select(WithdrawalWord.word, WithdrawalWord.actor).order_by(WithdrawalWord.id)).all()
+    assert [(one.word, one.actor.partition(":")[0]) for one in words] == [
+        ("held", "member"),
+        ("told", "person"),
+        ("proof", "person"),
+        ("held", "member"),
+        ("proof", "resident"),
+    ]
+    assert "La boutique\xa0: rien n’est revenu" in staff.get(url).text
     with running_mail_server() as post:
         mailer = Mailer(host="127.0.0.1", port=post.port, sender=hall.settings.mail_from)
         work(replace(hall, mailer=mailer))
