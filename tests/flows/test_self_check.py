@@ -202,7 +202,8 @@ FAULTS: dict[str, tuple[str, ...]] = {
     ),
     "I21 what was last said of a withdrawal is not its last word, with who said it": (
         "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state, proof,"
-        " proof_at) SELECT min(id), 'k', 'x', 'x', now(), now(), 'waiting', 'x', now() FROM sub_order WHERE state = 'delivered'",
+        " proof_at) SELECT min(id), 'k', 'x', 'x', now(), now(), 'waiting', 'x', now() FROM sub_order"
+        " WHERE state = 'delivered'",
     ),
     "I10 a withdrawal waits for goods that never left": (
         "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state)"
