@@ -17,6 +17,7 @@ from marketplace.delivery import bookings
 from marketplace.errors import NotFound
 from marketplace.jobs import publish
 from marketplace.money import Money
+from marketplace.payments.chargebacks import is_disputed
 from marketplace.payments.models import Payment, Share
 from merchants.kinds import get_kind
 from merchants.models import Shop
@@ -121,7 +122,8 @@ def give_share_back(session: Session, *, share_id: int, actor: str, now: datetim
     # The payment before its shares, as everywhere.
     session.refresh(payment, with_for_update=True)
     session.refresh(share, with_for_update=True)
-    if share.state not in ("planned", "due", "refused"):
+    # What a bank has taken goes back by it, or waits for the end of the dispute.
+    if share.state not in ("planned", "due", "refused") or is_disputed(session, payment.id):
         return
     for part in parts_of(session, order.id):
         if part.party != share.party or part.state == "cancelled":

@@ -191,7 +191,8 @@ RULES = (
         "I10 more of gestures was counted than was given",
         "SELECT o.code FROM orders o JOIN order_refund r ON r.order_id = o.id GROUP BY o.id "
         "HAVING min(r.gesture) < 0 AND sum(r.gesture + (SELECT coalesce(sum(l.gesture), 0) FROM refunded_line l "
-        "WHERE l.order_refund_id = r.id)) < 0",
+        "WHERE l.order_refund_id = r.id)) + (SELECT coalesce(sum(c.amount), 0) FROM chargeback c "
+        "WHERE c.payment_id = o.payment_id AND c.lost_at IS NOT NULL) < 0",
     ),
     (
         "I10 the refund of an order is not that of its lines",

@@ -20,7 +20,7 @@ _MONEY = text(
            coalesce(back.reversed, 0) AS reversed, coalesce(back.claimed, 0) AS claimed,
            coalesce(back.refunded, 0) AS refunded, back.reasons,
            coalesce(a.can_receive_payments AND a.standing IN ('connected', 'leaving'), false) AS can_receive,
-           EXISTS (SELECT 1 FROM chargeback c WHERE c.payment_id = p.id AND c.reversed_at IS NULL) AS is_disputed
+           EXISTS (SELECT 1 FROM chargeback c WHERE c.payment_id = p.id AND c.is_open) AS is_disputed
     FROM orders o JOIN payment p ON p.id = o.payment_id
     JOIN payment_share share ON share.payment_id = p.id AND share.party = :party AND share.kind = 'goods'
     LEFT JOIN merchant_account a ON a.party = share.party AND a.provider_env = p.provider_env

@@ -279,7 +279,7 @@ def _order_row(session: Session, order: Order) -> OrderRow:
     ):
         lines.setdefault(line.sub_order_id, []).append(line_row(line, product_id, missing.get(line.id, NOTHING)))
     paid = session.execute(
-        select(Payment, exists().where(Chargeback.payment_id == Payment.id, Chargeback.reversed_at.is_(None)))
+        select(Payment, exists().where(Chargeback.payment_id == Payment.id, Chargeback.is_open))
         .where(Payment.reference == order.code)
         .order_by((Payment.id == order.payment_id).desc().nulls_last(), Payment.attempt.desc())
         .limit(1)

@@ -261,7 +261,7 @@ def _rows(session: Session, query: Select[Withdrawal, SubOrder, Order, Shop, str
         session.scalars(
             select(Chargeback.payment_id).where(
                 Chargeback.payment_id.in_({order.payment_id for _, _, order, *_ in found}),
-                Chargeback.reversed_at.is_(None),
+                Chargeback.is_open,
             )
         )
     )

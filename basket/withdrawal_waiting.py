@@ -30,7 +30,7 @@ AT_ONCE = 200
 #: The clock sends nothing back that the payer's bank has: the withdrawal waits for the end of the dispute.
 _BANK_HAS_IT = exists().where(
     Chargeback.payment_id == Order.payment_id,
-    Chargeback.reversed_at.is_(None),
+    Chargeback.is_open,
     Order.id == SubOrder.order_id,
     SubOrder.id == Withdrawal.sub_order_id,
 )

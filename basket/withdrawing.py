@@ -21,7 +21,7 @@ from marketplace.errors import FieldError, MarketplaceError, NotFound
 from marketplace.ids import is_token
 from marketplace.jobs import publish
 from marketplace.money import ZERO
-from marketplace.payments.chargebacks import is_disputed, taken_by_bank
+from marketplace.payments.chargebacks import in_dispute, is_disputed
 from marketplace.payments.refunds import left_to_refund
 
 #: In the books, the resident acts through the order's own link.
@@ -65,7 +65,7 @@ def bank_has_all(session: Session, order: Order) -> bool:
     """Whether the payer's bank has all that has not gone back otherwise."""
     if order.payment_id is None or not is_disputed(session, order.payment_id):
         return False
-    return taken_by_bank(session, order.payment_id) >= left_to_refund(session, order.payment_id)
+    return in_dispute(session, order.payment_id) >= left_to_refund(session, order.payment_id)
 
 
 def received_at(session: Session, sub_order_id: int) -> datetime | None:

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from basket import by_hand, cancelling, money_queries, withdrawal_queries
 from basket.models import OrderRefund
 from basket.money_schemas import CancelPart, GiveGesture, OrderQuery, give_back
-from basket.moves import NotPossibleNow
+from basket.moves import NotPossibleNow, lock_order
 from marketplace.errors import FieldError, NotFound
 from marketplace.hall import the_hall
 from marketplace.ids import normalize_order_code
 from marketplace.money import Money
+from marketplace.payments import disputes
 from marketplace.payments.refunds import NothingLeftToBear, RefundTooLarge
 from marketplace.schemas import Boundary, FormErrors, load_form
 from marketplace.web.access import open_to, role
@@ -140,6 +141,20 @@ def cancel(code: str, sub_order_id: int) -> ResponseReturnValue:
             raise FieldError("liable", "part_cannot_be_cancelled") from refused
 
     return _look_or_do(order, part, CancelPart(), act, _cancel_page)
+
+
+@blueprint.post("/<code>/litige-perdu")
+@open_to(role("treasurer"), rate="30 per minute")
+def lose_dispute(code: str) -> ResponseReturnValue:
+    """The bank keeps the money for its customer: everything that waited for the end of the dispute goes on."""
+    hall = the_hall()
+    with hall.database.transaction() as session:
+        order = lock_order(session, code)
+        if order is None or order.payment_id is None:
+            raise NotFound()
+        is_new = disputes.lose(session, payment_id=order.payment_id, actor=_actor(), now=hall.clock.now())
+    flash(sentence("dispute_lost" if is_new else "dispute_was_over"))
+    return redirect(url_for("order_money.show", code=code), 303)
 
 
 def _order(code: str) -> money_queries.OrderMoney:

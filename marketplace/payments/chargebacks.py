@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, func, select, type_coerce
+from sqlalchemy import BigInteger, SQLColumnExpression, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from marketplace.jobs import publish
@@ -21,16 +21,25 @@ from marketplace.payments.models import MACHINE, Chargeback, Payment, Share
 
 
 def is_disputed(session: Session, payment_id: int) -> bool:
-    """Whether a bank has some of the payment and has not given it back."""
-    is_open = (Chargeback.payment_id == payment_id, Chargeback.reversed_at.is_(None))
+    """Whether a bank has some of the payment, and nobody knows yet who keeps it."""
+    is_open = (Chargeback.payment_id == payment_id, Chargeback.is_open)
     return session.scalar(select(Chargeback.id).where(*is_open).limit(1)) is not None
 
 
-def taken_by_bank(session: Session, payment_id: int) -> Money:
-    """What of a payment a bank has, and has not given back."""
+def in_dispute(session: Session, payment_id: int) -> Money:
+    """What of a payment a bank has while nobody knows yet who keeps it."""
+    return _sum(session, payment_id, Chargeback.is_open)
+
+
+def lost_to_bank(session: Session, payment_id: int) -> Money:
+    """What of a payment a bank keeps for its customer."""
+    return _sum(session, payment_id, Chargeback.lost_at.is_not(None) & Chargeback.reversed_at.is_(None))
+
+
+def _sum(session: Session, payment_id: int, which: SQLColumnExpression[bool]) -> Money:
     cents = session.scalar(
         select(func.coalesce(func.sum(type_coerce(Chargeback.amount, BigInteger)), 0)).where(
-            Chargeback.payment_id == payment_id, Chargeback.reversed_at.is_(None)
+            Chargeback.payment_id == payment_id, which
         )
     )
     return Money(int(cents or 0))
@@ -62,16 +71,21 @@ def apply_chargebacks(session: Session, payment_id: int, answers: Sequence[Provi
             _post(session, payment, f"chargeback_won:{row.id}", "chargeback_won", -row.amount, now)
             publish(session, "chargeback.won", payment_id=payment.id)
     session.flush()
-    is_open = any(row.reversed_at is None for row in known.values())
+    is_open = any(row.reversed_at is None and row.lost_at is None for row in known.values())
     if is_open and payment.trouble is None:
         payment.trouble = "charged_back"
     elif known and not is_open and payment.trouble == "charged_back":
         payment.trouble = None
         # An order that looked for this money while the bank had it found none: it may have it now.
         publish(session, "payment.paid", payment_id=payment.id)
-        waiting = select(Share.id).where(Share.payment_id == payment_id, Share.state == "due").order_by(Share.id)
-        for share_id in session.scalars(waiting).all():
-            publish(session, "share.due", share_id=share_id)
+        send_shares(session, payment_id)
+
+
+def send_shares(session: Session, payment_id: int) -> None:
+    """The shares that waited for the end of a dispute are on their way."""
+    waiting = select(Share.id).where(Share.payment_id == payment_id, Share.state == "due").order_by(Share.id)
+    for share_id in session.scalars(waiting).all():
+        publish(session, "share.due", share_id=share_id)
 
 
 def _post(session: Session, payment: Payment, key: str, kind: str, amount: Money, now: datetime) -> None:

@@ -103,7 +103,7 @@ RULES = (
     (
         "I10 a refund that nobody has asked the provider for in three days",
         "SELECT r.id FROM refund r WHERE r.state = 'requested' AND r.requested_at < now() - interval '3 days' "
-        "AND NOT EXISTS (SELECT 1 FROM chargeback c WHERE c.payment_id = r.payment_id AND c.reversed_at IS NULL)",
+        "AND NOT EXISTS (SELECT 1 FROM chargeback c WHERE c.payment_id = r.payment_id AND c.is_open)",
     ),
     (
         "I08 what somebody paid by bank that the ledger does not know",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -331,10 +331,14 @@ class RefundPart(Base):
 
 
 class Chargeback(Base):
-    """The payer's bank has taken (part of) a payment back; `reversed_at` once the dispute is won."""
+    """The payer's bank has taken (part of) a payment back; `reversed_at` once the dispute is won, `lost_at` once a
+    person has said that it is lost: the provider never says so."""
 
     __tablename__ = "chargeback"
-    __table_args__ = (CheckConstraint("amount > 0", name="amount_positive"),)
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint("(lost_at IS NULL) = (lost_by IS NULL)", name="lost_whole"),
+    )
 
     id: Mapped[Id]
     payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"), index=True)
@@ -342,3 +346,7 @@ class Chargeback(Base):
     amount: Mapped[Money]
     created_at: Mapped[datetime]
     reversed_at: Mapped[datetime | None]
+    lost_at: Mapped[datetime | None]
+    lost_by: Mapped[str | None]
+    #: Nobody knows yet whose the money is.
+    is_open: Mapped[bool] = mapped_column(Computed("reversed_at IS NULL AND lost_at IS NULL", persisted=True))

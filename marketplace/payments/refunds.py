@@ -22,7 +22,7 @@ from marketplace.jobs import publish
 from marketplace.ledger import accounts
 from marketplace.ledger.service import post
 from marketplace.money import ZERO, Money
-from marketplace.payments.chargebacks import is_disputed
+from marketplace.payments.chargebacks import is_disputed, lost_to_bank
 from marketplace.payments.gateway import ProviderRefund, Rejected, Reversal, TryAgain
 from marketplace.payments.models import (
     MACHINE,
@@ -172,7 +172,7 @@ def left_to_refund(session: Session, payment_id: int) -> Money:
         )
     )
     is_here = payment.state == "paid" and payment.trouble != MONEY_ELSEWHERE
-    return payment.amount - Money(int(already or 0)) if is_here else ZERO
+    return payment.amount - Money(int(already or 0)) - lost_to_bank(session, payment_id) if is_here else ZERO
 
 
 def _new_refund(session: Session, payment_id: int, amount: Money, reason: str, actor: str, now: datetime) -> Refund:
@@ -384,6 +384,13 @@ def _reversed(session: Session, payment: Payment, refund: Refund) -> dict[str, M
     return {**entries, accounts.HOLDING: -back} if back else {}
 
 
+def come_to_nothing(session: Session, payment: Payment, refund: Refund, now: datetime) -> None:
+    """A refund that nobody has asked the provider for is not asked for. The caller holds the payment."""
+    trouble = payment.trouble
+    _fail(session, payment, refund, "canceled", now)
+    payment.trouble = trouble
+
+
 def _fail(session: Session, payment: Payment, refund: Refund, state: str, now: datetime) -> None:
     """The money is with the provider as before, also what it had taken back from merchants: a person decides."""
     undone = {account: -amount for account, amount in _borne(refund, _parts_of(session, refund)).items()}
@@ -434,6 +441,7 @@ __all__ = [
     "NothingLeftToBear",
     "RefundTooLarge",
     "apply_refund",
+    "come_to_nothing",
     "left_to_refund",
     "refund_parts",
     "request_again",

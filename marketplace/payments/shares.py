@@ -19,7 +19,7 @@ from marketplace.jobs import publish
 from marketplace.ledger import accounts
 from marketplace.ledger.service import post
 from marketplace.money import ZERO, Money
-from marketplace.payments.chargebacks import is_disputed
+from marketplace.payments.chargebacks import is_disputed, lost_to_bank
 from marketplace.payments.connecting.refusing import is_its_turn, shut, took
 from marketplace.payments.gateway import Rejected, TryAgain
 from marketplace.payments.models import MACHINE, Chargeback, MerchantAccount, Payment, Refund, RefundPart, Share
@@ -158,8 +158,9 @@ def _begin(session: Session, payment: Payment, share: Share, hall: Hall) -> bool
         return False
     routed = left
     held = held_for_routes(session, payment)
-    if held - fee_bound(payment.amount, local_day(hall.clock.now())) < left and hall.gateway.reads_balance:
-        fee = fee_of(session, payment)
+    if held - fee_bound(payment.amount, local_day(hall.clock.now())) < left:
+        # Who does not read the provider's book learns of a fee when a route is refused.
+        fee = fee_of(session, payment) if hall.gateway.reads_balance else ZERO
         if fee is None:
             log.warning("share %s waits: the provider's fee is not known yet", share.id)
             return False
@@ -185,7 +186,8 @@ def held_for_routes(session: Session, payment: Payment) -> Money:
     gone, came_back, sent = session.execute(
         select(back.scalar_subquery(), reversed_back.scalar_subquery(), routed.scalar_subquery())
     ).one()
-    return payment.amount - Money(int(gone)) + Money(int(came_back)) - Money(int(sent))
+    held = payment.amount - Money(int(gone)) + Money(int(came_back)) - Money(int(sent))
+    return held - lost_to_bank(session, payment.id)
 
 
 def make_up(session: Session, *, share_id: int, actor: str, now: datetime) -> bool:
@@ -268,7 +270,7 @@ def send_again(session: Session, *, party: str | None = None) -> None:
 def due_shares(session: Session, *, party: str | None = None) -> list[int]:
     """Every share that should be on its way to its merchant, or to this one; those of a disputed payment when the
     dispute is won."""
-    taken_back = exists().where(Chargeback.payment_id == Share.payment_id, Chargeback.reversed_at.is_(None))
+    taken_back = exists().where(Chargeback.payment_id == Share.payment_id, Chargeback.is_open)
     wanted = select(Share.id).where(Share.state.in_(("sending", "unknown")) | (Share.state == "due") & ~taken_back)
     if party is not None:
         wanted = wanted.where(Share.party == party)

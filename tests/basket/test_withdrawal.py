@@ -22,11 +22,13 @@ from marketplace.clock import FixedClock
 from marketplace.errors import FieldError, NotFound
 from marketplace.hall import Hall
 from marketplace.ids import new_token
+from marketplace.ledger.service import balances
 from marketplace.mail import Mailer
 from marketplace.money import ZERO, Money
 from marketplace.payments.chargebacks import apply_chargebacks
 from marketplace.payments.gateway import ProviderChargeback
-from marketplace.payments.models import Refund, RefundPart
+from marketplace.payments.models import Refund, RefundPart, Share
+from merchants import treasury
 from tests.basket.counter import Browser, Keeper, Paid, part_of
 from tests.sandbox_server import Sandbox, running_sandbox
 from tests.smtp_server import html_of, running_mail_server, text_of
@@ -472,6 +474,49 @@ def test_a_dispute_that_is_lost_ends_the_withdrawal(app: Flask, hall: Hall, paid
     work(hall)
     assert _settle(hall, withdrawal_id, part)
     assert _refunds(hall) == [Money(1650)]
+
+
+def test_a_lost_dispute_sends_what_is_still_owed_and_pays_the_shops(app: Flask, hall: Hall, paid: Paid) -> None:
+    """16.50 paid, 10.00 of it kept by the bank: renounced in the shop, 6.50 are still owed, and the shop gets nothing.
+
+    The association has lost nothing: what the bank took is counted.
+    """
+    placed = paid(["C1"])
+    part = part_of(hall, placed, "cave")
+    _dispute(hall, placed, cents=1000)
+    _declare(hall, placed, part, {_line(hall, part, "C1"): 1})
+    work(hall)
+    with hall.database.reading() as session:
+        assert session.scalars(select(Refund.state)).all() == ["requested"]
+    url = f"/tresorerie/commandes/{placed.code}"
+    staff = browser_of(app, hall, role="treasurer")
+    assert "Le litige est perdu" in staff.get(url).text
+    for said in ("la banque garde cet argent", "ce litige est déjà fini"):
+        assert staff.post(f"{url}/litige-perdu").status_code == 303
+        assert said in staff.get(url).text
+    work(hall)
+    with hall.database.reading() as session:
+        refunds = session.execute(select(Refund.amount, Refund.state).order_by(Refund.id)).all()
+        assert [tuple(row) for row in refunds] == [(Money(1650), "canceled"), (Money(650), "pending")]
+        book = balances(session)
+        assert {account: book.get(account, ZERO).cents for account in ("association:chargebacks", "merchant:cave")} == {
+            "association:chargebacks": 1000,
+            "merchant:cave": 0,
+        }
+        assert book["association:gestures"] == Money(-1000)
+
+
+def test_a_lost_dispute_of_a_part_that_was_handed_over_pays_its_shop(hall: Hall, paid: Paid, app: Flask) -> None:
+    """16.50 paid and all of it kept by the bank: the shop has sold, and is owed 11.04 by bank."""
+    placed = paid(["C1"])
+    _dispute(hall, placed)
+    _bring(hall, placed, "cave")
+    browser_of(app, hall, role="treasurer").post(f"/tresorerie/commandes/{placed.code}/litige-perdu")
+    work(hall)
+    with hall.database.reading() as session:
+        share = session.scalars(select(Share).where(Share.kind == "goods")).one()
+        assert (share.state, share.routed_amount, share.lacking_amount) == ("routed", ZERO, Money(1104))
+        assert treasury.look(session, hall.clock.now()).unexplained == ZERO
 
 
 def test_a_bank_that_has_only_some_of_it_ends_no_withdrawal(app: Flask, hall: Hall, paid: Paid) -> None:

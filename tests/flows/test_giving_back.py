@@ -489,6 +489,32 @@ def test_a_gesture_leaves_a_refused_share_for_its_merchant(hall: Hall, sandbox: 
     assert _routed(sandbox, _provider_id(hall, payment_id))["org_cave"] == "7.81"
 
 
+def test_a_refund_that_failed_is_sent_again_as_far_as_nothing_went_back_meanwhile(
+    hall: Hall, sandbox: Sandbox, payment_id: int
+) -> None:
+    """8.49 and 4.90 fail at the bank; a gesture of 36.00 leaves 8.29: the first goes in full but for 0.20, the last not
+    at all."""
+    _route(hall, payment_id, M1, M2, M3)
+    failing = [
+        _refund(hall, payment_id, *bear(M3, Money(849), Money(68), liable="merchant")),
+        _refund(hall, payment_id, Bearing("association", "delivery", Money(490))),
+    ]
+    for refund_id in failing:
+        refunds.send_refund(hall, refund_id)
+    with hall.database.reading() as session:
+        theirs = session.query(Refund.provider_id).order_by(Refund.id).all()
+    for (provider_id,) in theirs:
+        sandbox.fail_refund(provider_id)
+    service.settle(hall, payment_id)
+    _refund(hall, payment_id, Bearing("association", "gesture", Money(3600)))
+    with hall.database.transaction() as session:
+        again = refunds.request_again(session, payment_id=payment_id, actor="person:1", now=hall.clock.now())
+        assert [refund.amount for refund in again] == [Money(829), ZERO]
+        assert refunds.left_to_refund(session, payment_id) == ZERO
+    with hall.database.reading() as session:
+        assert session.get_one(Payment, payment_id).trouble is None
+
+
 def test_two_people_refund_at_once_and_one_is_told(hall: Hall, payment_id: int) -> None:
     def ask(_: int) -> bool:
         try:

@@ -63,7 +63,7 @@ def is_its_turn(session: Session, share: Share, account: MerchantAccount) -> boo
     if account.refused_at is None:
         return True
     older = aliased(Share)
-    taken_back = exists().where(Chargeback.payment_id == older.payment_id, Chargeback.reversed_at.is_(None))
+    taken_back = exists().where(Chargeback.payment_id == older.payment_id, Chargeback.is_open)
     waits = (
         select(older.id)
         .join(Payment, older.payment_id == Payment.id)

@@ -96,7 +96,8 @@ DOORS = {
     """,
     "role_treasurer": """
         attention.settle attention.open_again
-        order_money.cancel order_money.cancel_form order_money.give order_money.give_form order_money.give_gesture
+        order_money.cancel order_money.lose_dispute
+        order_money.cancel_form order_money.give order_money.give_form order_money.give_gesture
         order_money.gesture_form
         treasury.home treasury.differences treasury.claim_paid treasury.claim_waived treasury.make_up treasury.settle
         commissions.home commissions.show commissions.change
@@ -234,6 +235,7 @@ FORMS: dict[str, dict[str, str]] = {
     "treasury.claim_paid": {},
     "treasury.claim_waived": {},
     "treasury.settle": {"note": "Un essai."},
+    "order_money.lose_dispute": {},
     "order_money.cancel": {"step": "look", "liable": "merchant", "note": "Rien.", "seen_refund_id": "0"},
     "order_money.give": {
         "step": "do",
