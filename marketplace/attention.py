@@ -12,11 +12,7 @@ from datetime import datetime, timedelta
 from flask import Blueprint, Flask, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-<<<<<<< HEAD
 from sqlalchemy import BigInteger, ColumnElement, exists, func, select, text, type_coerce
-=======
-from sqlalchemy import ColumnElement, exists, select, text
->>>>>>> b7c680e (Let a person say that a dispute is lost, and send what waited for its end)
 from sqlalchemy.orm import Session
 
 from marketplace.accounts.models import User
@@ -25,11 +21,7 @@ from marketplace.hall import the_hall
 from marketplace.jobs import publish
 from marketplace.mail_models import SentLetter
 from marketplace.money import Money
-<<<<<<< HEAD
 from marketplace.payments.models import Chargeback, MerchantAccount, Payment, PaymentWord, Refund, Share
-=======
-from marketplace.payments.models import Chargeback, MerchantAccount, Payment, Refund, Share
->>>>>>> b7c680e (Let a person say that a dispute is lost, and send what waited for its end)
 from marketplace.payments.refunds import NothingLeftToBear, RefundTooLarge, request_again
 from marketplace.payments.strange import STRANGE, mark_settled, reopen
 from marketplace.schemas import Boundary, FormErrors, TextField, load_form
