@@ -112,7 +112,7 @@ def troubles(session: Session, now: datetime, sources: Sequence[Source] = ()) ->
             is_disputed=is_disputed,
         )
         for payment, is_disputed in session.execute(
-            select(Payment, exists().where(Chargeback.payment_id == Payment.id, Chargeback.reversed_at.is_(None)))
+            select(Payment, exists().where(Chargeback.payment_id == Payment.id, Chargeback.is_open))
             .where(
                 Payment.trouble.is_not(None),
                 Payment.trouble != "charged_back",
@@ -175,7 +175,7 @@ def _taken_by_banks(session: Session) -> list[Trouble]:
     rows = session.execute(
         select(Payment.reference, taken, func.min(Chargeback.created_at).label("since_at"))
         .join(Payment, Chargeback.payment_id == Payment.id)
-        .where(Chargeback.reversed_at.is_(None))
+        .where(Chargeback.is_open)
         .group_by(Payment.id)
         .order_by(Payment.id.desc())
         .limit(MOST)

@@ -159,8 +159,8 @@ def _begin(session: Session, payment: Payment, share: Share, hall: Hall) -> bool
     routed = left
     held = held_for_routes(session, payment)
     if held - fee_bound(payment.amount, local_day(hall.clock.now())) < left:
-        # Who does not read the provider's book learns of a fee when a route is refused.
-        fee = fee_of(session, payment) if hall.gateway.reads_balance else ZERO
+        # Who does not read the provider's book learns of a fee when a route is refused; of nothing none is kept.
+        fee = fee_of(session, payment) if held > ZERO and hall.gateway.reads_balance else ZERO
         if fee is None:
             log.warning("share %s waits: the provider's fee is not known yet", share.id)
             return False
