@@ -15,7 +15,7 @@ from basket.giving_back import lines_of
 from basket.models import Order, OrderRefund, SubOrder, Withdrawal, WithdrawalLine, WithdrawalWord
 from basket.refund_queries import NOTHING, refunded_lines
 from basket.withdrawal_rules import NEXT, goes_back_on, is_held, tell_shop_on
-from basket.withdrawing import BY_BANK, OTHERWISE, RESIDENT, bank_has_all, bank_has_it, hold, settle_held
+from basket.withdrawing import BY_BANK, OTHERWISE, RESIDENT, bank_has_all, bank_has_it, gives_money, hold, settle_held
 from marketplace.clock import local_day
 from marketplace.errors import NotFound
 from marketplace.ids import is_token
@@ -171,7 +171,7 @@ def settle_unanswered(session: Session, *, withdrawal_id: int, now: datetime) ->
     if bank_has_it(session, order):
         return False
     settle_held(session, order, part, withdrawal, basis="unanswered", actor=CLOCK, now=now)
-    if withdrawal.order_refund_id is None:
+    if not gives_money(session, withdrawal):
         return False
     publish(session, "withdrawal.unanswered", withdrawal_id=withdrawal.id)
     return True

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from basket.cancelling import IN_SHOP, PAID, cancel_held, delivery_share
 from basket.giving_back import Returned, give_back, lines_of
-from basket.models import Order, OrderEvent, OrderLine, SubOrder, Withdrawal, WithdrawalLine
+from basket.models import Order, OrderEvent, OrderLine, OrderRefund, SubOrder, Withdrawal, WithdrawalLine
 from basket.moves import lock_order, parts_of
 from basket.refund_queries import NOTHING, Undone, refunded_lines
 from basket.withdrawal_rules import NEXT, is_in_time, may_be_withdrawn, refund_due_on
@@ -22,6 +22,7 @@ from marketplace.ids import is_token
 from marketplace.jobs import publish
 from marketplace.money import ZERO
 from marketplace.payments.chargebacks import in_dispute, is_disputed
+from marketplace.payments.models import Refund
 from marketplace.payments.refunds import left_to_refund
 
 #: In the books, the resident acts through the order's own link.
@@ -54,6 +55,12 @@ class BankHasIt(MarketplaceError):
     """The payer's bank has taken the payment back: the same money must not go back twice."""
 
     code = "bank_has_it"
+
+
+def gives_money(session: Session, withdrawal: Withdrawal) -> bool:
+    """Whether money has left, or leaves, for a settled withdrawal: what had gone back as a gesture does not again."""
+    amount = select(Refund.amount).join(OrderRefund, OrderRefund.refund_id == Refund.id)
+    return bool(session.scalar(amount.where(OrderRefund.id == withdrawal.order_refund_id)))
 
 
 def bank_has_it(session: Session, order: Order) -> bool:
@@ -194,7 +201,7 @@ def settle(
     if bank_has_it(session, order):
         raise BankHasIt()
     settle_held(session, order, part, withdrawal, basis=basis, actor=actor, now=now)
-    return withdrawal.order_refund_id is not None
+    return gives_money(session, withdrawal)
 
 
 def hold(session: Session, withdrawal_id: int, shop_ids: frozenset[int] | None) -> tuple[Order, SubOrder, Withdrawal]:
