@@ -31,6 +31,14 @@ RULES = (
         "SELECT v.id FROM variant v WHERE v.price IS DISTINCT FROM (SELECT c.price FROM price_change c "
         "WHERE c.variant_id = v.id ORDER BY c.at DESC, c.id DESC LIMIT 1)",
     ),
+    (
+        # Of a birth date the history says only that one was noted.
+        "I21 a merchant's file says something else than its last change",
+        "SELECT m.id FROM merchant m JOIN LATERAL (SELECT DISTINCT ON (e.key) e.key, e.value -> 1 AS noted "
+        "FROM file_change c CROSS JOIN jsonb_each(c.changed) e WHERE c.merchant_id = m.id "
+        "ORDER BY e.key, c.id DESC) last ON last.key <> 'born_on' "
+        "WHERE to_jsonb(m) -> last.key IS DISTINCT FROM last.noted",
+    ),
 )
 
 

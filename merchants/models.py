@@ -12,11 +12,22 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from marketplace.db import Base, Id, Key
 from marketplace.money import Money
 
+#: What `rules.siren_of` finds in a register's words, for the database.
+SIREN_IN_REGISTRATION = (
+    '"left"(regexp_replace("substring"(registration, '
+    r"'(?<![A-Za-z0-9])[0-9](?:[ .\u00a0\u202f]?[0-9]){8}(?:[ .\u00a0\u202f]?[0-9]{5})?(?![0-9])'::text), "
+    "'[^0-9]'::text, ''::text, 'g'::text), 9)"
+)
+
 
 class Merchant(Base):
-    """The legal seller, who is paid. One merchant may run several shops."""
+    """The legal seller, who is paid. One merchant may run several shops: a company is one merchant, by its SIREN."""
 
     __tablename__ = "merchant"
+    __table_args__ = (
+        # The nine digits as `rules.siren_of` finds them; who has none yet stands in nobody's way.
+        Index("uq_merchant_siren", text(SIREN_IN_REGISTRATION), unique=True),
+    )
 
     id: Mapped[Id]
     #: Stable word for accounts and routes: the ledger knows `merchant:<key>`.

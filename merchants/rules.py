@@ -63,6 +63,12 @@ def siren_of(registration: str) -> str:
     return number_of(registration)[:9]
 
 
+def names_another_siren(terms: str, siren: str) -> bool:
+    """Whether signed words were about a company of another number than the file's: it has been corrected since."""
+    digits = re.sub(r"(?<=[0-9])[ .\u00a0\u202f](?=[0-9])", "", terms)
+    return bool(terms and siren) and siren not in digits
+
+
 def is_number_sound(number: str) -> bool:
     """Whether the key of a SIREN or SIRET holds, its last digit (Luhn): it tells of each digit that is wrong.
 

@@ -10,10 +10,11 @@ from sqlalchemy import exists, literal, select
 from sqlalchemy.orm import Session
 
 from marketplace.errors import NotFound
+from marketplace.invoices.mandates import Standing
 from marketplace.invoices.rules import Address, Party
 from marketplace.payments.service import is_payable, payable_parties
 from merchants.models import CommissionRate, Member, Merchant, Shop
-from merchants.rules import siren_of, vat_number_of
+from merchants.rules import names_another_siren, siren_of, vat_number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,12 @@ class SellerFile:
             vat_number="" if self.is_vat_exempt else vat_number_of(self.siren),
             address=Address(self.street, self.postcode, self.city),
         )
+
+    def is_to_sign_anew(self, standing: Standing) -> bool:
+        """Whether the mandate in force names a SIREN that was corrected since; who has written down its end keeps
+        that."""
+        is_open = standing.state == "in_force" and standing.ended_on is None
+        return is_open and names_another_siren(standing.terms, self.siren)
 
     @property
     def registration_digits(self) -> str:

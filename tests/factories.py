@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from marketplace.clock import Clock
@@ -52,10 +53,11 @@ def open_shop(
     awning: int = 0,
 ) -> int:
     """A merchant with this one shop; the shop's id."""
+    known_qty = session.scalar(select(func.count(Merchant.id))) or 0
     merchant = Merchant(
         key=slug,
         legal_name=f"SARL {name}",
-        registration="SIREN 000000000",
+        registration=f"SIREN {1000 * known_qty:09d}",
         street="1 rue de Beaulieu",
         postcode="16000",
         city="Angoulême",

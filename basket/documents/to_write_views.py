@@ -17,7 +17,7 @@ from marketplace.clock import local_day
 from marketplace.delivery.schemas import DayField
 from marketplace.errors import FieldError
 from marketplace.hall import the_hall
-from marketplace.invoices.mandates import standing_of
+from marketplace.invoices.mandates import open_terms, standing_of
 from marketplace.money import Money
 from marketplace.schemas import FormErrors, load_form
 from marketplace.spreadsheets import Cell, csv_file, decimal_comma
@@ -25,6 +25,7 @@ from marketplace.web.access import open_to, role
 from marketplace.web.headers import keep_nothing
 from marketplace.web.sentences import sentence
 from merchants.access import merchant_member
+from merchants.rules import names_another_siren
 from merchants.sellers import SellerFile, all_sellers, get_seller, get_seller_by_id, sellers_of
 from merchants.views.counter import blueprint as counter
 
@@ -115,17 +116,20 @@ def to_write_csv(merchant_id: int) -> ResponseReturnValue:
 @blueprint.get("")
 @open_to(role("treasurer"))
 def home() -> ResponseReturnValue:
-    """Merchants whose mandate has ended, and the credit notes that they owe their customers."""
+    """Merchants whose mandate has ended, with the credit notes that they owe their customers; and those whose mandate
+    names a SIREN that was corrected since."""
     hall = the_hall()
     today = local_day(hall.clock.now())
     with hall.database.reading() as session:
         owing = to_write.owing_parties(session, today)
+        sellers, terms = all_sellers(session), open_terms(session)
         folders = [
             {"seller": seller, "owed": to_write.credit_notes_owed(session, party=seller.party, today=today)}
-            for seller in all_sellers(session)
+            for seller in sellers
             if seller.party in owing
         ]
-    return render_template("basket/documents/owing.html", folders=folders)
+    outdated = [seller for seller in sellers if names_another_siren(terms.get(seller.party, ""), seller.siren)]
+    return render_template("basket/documents/owing.html", folders=folders, outdated=outdated)
 
 
 @blueprint.get("/<int:merchant_id>/csv")

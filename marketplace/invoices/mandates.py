@@ -153,5 +153,13 @@ def standing_of(session: Session, *, seller: str, on: date) -> Standing:
     )
 
 
+def open_terms(session: Session) -> dict[str, str]:
+    """Seller → the words of its mandate, of every mandate whose end nobody has written down."""
+    rows = session.execute(
+        select(InvoicingMandate.seller, InvoicingMandate.terms).where(InvoicingMandate.ended_on.is_(None))
+    )
+    return {row.seller: row.terms for row in rows}
+
+
 def _last_used_on(session: Session, mandate_id: int) -> date | None:
     return session.scalar(select(func.max(InvoiceSeries.last_issued_on)).where(InvoiceSeries.mandate_id == mandate_id))

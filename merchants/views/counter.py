@@ -161,7 +161,8 @@ def documents() -> ResponseReturnValue:
                 "name": seller.legal_name,
                 "received": documents_to(session, buyer=seller.party),
                 "drawn_up": documents_of(session, seller=seller.party),
-                "mandate": standing_of(session, seller=seller.party, on=today),
+                "mandate": (standing := standing_of(session, seller=seller.party, on=today)),
+                "is_to_sign_anew": seller.is_to_sign_anew(standing),
                 "had_mandate": has_ended_one(session, seller=seller.party, on=today),
             }
             for seller in sellers_of(session, current_user.id)

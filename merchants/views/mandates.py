@@ -8,7 +8,6 @@ from datetime import timedelta
 from flask import flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from marketplace.clock import local_day
@@ -24,7 +23,7 @@ from marketplace.web.filters import long_day
 from marketplace.web.headers import keep_nothing
 from marketplace.web.sentences import sentence
 from merchants.access import merchant_member
-from merchants.models import Merchant
+from merchants.files import describe_itself
 from merchants.rules import vat_number_of
 from merchants.schemas import MandateEnd, MandateSignature
 from merchants.sellers import SellerFile, get_seller
@@ -60,13 +59,19 @@ def sign_mandate(merchant_id: int) -> ResponseReturnValue:
             if not seller.siren:
                 raise FormErrors({"signed_by": ["mandate_without_siren"]}, request.form)
             is_exempt = form["vat"] == "exempt"
-            session.execute(
-                update(Merchant)
-                .where(Merchant.id == seller.id)
-                .values(legal_form=form["legal_form"], is_vat_exempt=is_exempt)
+            describe_itself(
+                session,
+                merchant_id=seller.id,
+                legal_form=form["legal_form"],
+                is_vat_exempt=is_exempt,
+                actor=f"member:{current_user.id}",
+                now=now,
             )
             # Read again: the terms name the merchant as it has just described itself.
             seller = get_seller(session, merchant_id=merchant_id, user_id=current_user.id)
+            standing = mandates.standing_of(session, seller=seller.party, on=today)
+            if seller.is_to_sign_anew(standing):
+                mandates.end_mandate(session, seller=seller.party, ended_on=today, ended_by=form["signed_by"])
             ordinal = mandates.sign_mandate(
                 session,
                 seller=seller.party,
@@ -78,6 +83,8 @@ def sign_mandate(merchant_id: int) -> ResponseReturnValue:
             publish(session, "mandate.signed", merchant_id=seller.id, ordinal=ordinal)
     except FormErrors as refused:
         return _page(merchant_id, codes=refused.errors, typed=request.form)
+    except mandates.MandateInUse:
+        return _page(merchant_id, said=sentence("mandate_sign_tomorrow"))
     except mandates.MandateStands as refused:
         return _page(merchant_id, said=sentence(refused.code))
     flash(sentence("mandate_signed"))
@@ -164,11 +171,14 @@ def _page(
     with hall.database.reading() as session:
         seller = get_seller(session, merchant_id=merchant_id, user_id=current_user.id)
         standing = mandates.standing_of(session, seller=seller.party, on=today)
+    is_outdated = seller.is_to_sign_anew(standing)
+    signed = standing.terms if standing.state == "in_force" and not is_outdated else ""
     page = render_template(
         "merchants/counter/mandate.html",
         seller=seller,
         standing=standing,
-        terms=standing.terms if standing.state == "in_force" and standing.terms else _terms(seller, is_exempt=None),
+        is_outdated=is_outdated,
+        terms=signed or _terms(seller, is_exempt=None),
         vat_number=vat_number_of(seller.siren),
         tomorrow=today + timedelta(days=1),
         codes=codes or {},

@@ -33,6 +33,10 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "I01 on hand is not the sum of the moves": ("UPDATE variant SET on_hand_qty = on_hand_qty + 1 WHERE id = 1",),
     "I01 sold pieces are not the moves of their order": ("UPDATE stock_move SET reference = '' WHERE reason = 'sold'",),
     "I14 a price that nobody recorded": ("UPDATE variant SET price = price + 1 WHERE id = 1",),
+    "I21 a merchant's file says something else than its last change": (
+        "INSERT INTO file_change (merchant_id, at, actor, changed)"
+        " SELECT id, now(), 'test', '{\"is_vat_exempt\": [false, true]}'::jsonb FROM merchant",
+    ),
     "I02 an order that waits does not hold what it promises": (
         "UPDATE stock_hold SET qty = 2 WHERE state = 'held'",
         "UPDATE variant SET held_qty = 2 WHERE held_qty = 1",

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 from flask import Flask
 from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from marketplace.clock import FixedClock
 from marketplace.errors import FieldError
@@ -15,8 +15,8 @@ from marketplace.hall import Hall
 from marketplace.invoices.issuing import find_issued, issue_for_seller
 from marketplace.invoices.mandates import sign_mandate, standing_of
 from merchants.files import mend_file
-from merchants.models import FileChange, Merchant
-from merchants.rules import is_number_sound, number_of
+from merchants.models import SIREN_IN_REGISTRATION, FileChange, Merchant
+from merchants.rules import is_number_sound, number_of, siren_of
 from merchants.sellers import seller_by_key
 from tests.marketplace.invoices.cast import ASSOCIATION, sale
 from tests.staff import browser_of
@@ -76,6 +76,31 @@ def test_a_wrong_siren_is_corrected_with_its_reason_and_what_is_written_stays(
         change = session.scalars(select(FileChange)).one()
     assert change.changed == {"registration": ["SIREN 000000042", "RCS Angoulême 000 000 059"]}
     assert (change.actor.partition(":")[0], change.reason) == ("person", "Deux chiffres inversés, vu sur le Kbis.")
+    # Whose mandate names the old number is asked to sign anew.
+    asked = treasurer.get("/tresorerie/a-ecrire").text
+    assert "Des mandats à signer de nouveau" in asked and f'href="{page}"' in asked
+
+
+def test_a_company_is_one_merchant(hall: Hall, town: Town, app: Flask) -> None:
+    with hall.database.reading() as session:
+        cave, books = (seller_by_key(session, key) for key in ("cave", "librairie"))
+        alike = (
+            "SIREN 000000042",
+            "SIRET 000 000 042 00012",
+            "RCS 000.000.042",
+            "W161000000",
+            "en cours",
+            "0000000421",
+        )
+        found = f"SELECT {SIREN_IN_REGISTRATION} FROM unnest(CAST(:alike AS text[])) registration"
+        assert session.scalars(text(found), {"alike": list(alike)}).all() == [siren_of(one) or None for one in alike]
+    treasurer, form = browser_of(app, hall, role="treasurer"), {**ADDRESS, "reason": "Faute de frappe"}
+    page = f"/tresorerie/commerces/{cave.id}"
+    refused = treasurer.post(page, registration=f"RCS Angoulême {books.siren}", **form)
+    assert refused.status_code == 422 and f"Ce SIREN est celui de {books.legal_name}." in refused.text
+    assert 'href="#registration"' in refused.text
+    with pytest.raises(IntegrityError, match="uq_merchant_siren"), hall.database.transaction() as session:
+        session.get_one(Merchant, cave.id).registration = f"SIRET {books.siren} 00012"
 
 
 def test_an_address_is_mended_beside_a_number_that_was_wrong_all_along(

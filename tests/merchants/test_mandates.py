@@ -17,7 +17,7 @@ from marketplace.invoices.issuing import issue_for_seller
 from marketplace.invoices.mandates import Standing, standing_of
 from marketplace.invoices.models import InvoicingMandate
 from marketplace.mail import Mailer
-from merchants.models import Member, Merchant
+from merchants.models import FileChange, Member, Merchant
 from merchants.rules import siren_of, vat_number_of
 from merchants.sellers import SellerFile, seller_by_key
 from tests.marketplace.invoices.cast import ASSOCIATION, sale
@@ -96,6 +96,34 @@ def test_a_merchant_reads_signs_and_finds_what_was_signed(owner: FlaskClient, ha
     said = _words(owner.get(f"/boutique/factures/mandat/{_seller(hall).id}").text)
     assert "signé le 24 novembre 2026 par Rose Breuil." in said
     assert "Signé en ligne par Rose Breuil" in said
+    assert _send(owner, hall, "signer", SIGNATURE)[0] == 409
+
+
+def test_a_mandate_with_a_siren_that_was_corrected_is_signed_anew(
+    owner: FlaskClient, hall: Hall, clock: FixedClock
+) -> None:
+    assert _send(owner, hall, "signer", SIGNATURE)[0] == 303
+    with hall.database.transaction() as session:
+        issue_for_seller(session, key="s", draft=sale(_seller(hall).as_party), issuer=ASSOCIATION, now=clock.now())
+        session.execute(update(Merchant).where(Merchant.key == "cave").values(registration="SIREN 000000059"))
+    page = f"/boutique/factures/mandat/{_seller(hall).id}"
+    said = _words(owner.get(page).text)
+    assert "Signez ce mandat de nouveau" in said and "SIREN 000000059" in said and "Ou refuser" not in said
+    assert "À signer de nouveau" in owner.get("/boutique/factures").text
+    status, said = _send(owner, hall, "signer", SIGNATURE)
+    assert status == 409 and "Revenez signer demain." in said
+    clock.advance(timedelta(days=1))
+    assert _send(owner, hall, "signer", SIGNATURE)[0] == 303
+    said = _words(owner.get(page).text)
+    assert "Signez ce mandat de nouveau" not in said and "signé le 25 novembre 2026" in said
+    with hall.database.reading() as session:
+        mandates = session.execute(
+            select(InvoicingMandate.ordinal, InvoicingMandate.ended_on).order_by(InvoicingMandate.ordinal)
+        ).all()
+        (change,) = session.scalars(select(FileChange)).all()
+    assert [tuple(one) for one in mandates] == [(1, date(2026, 11, 25)), (2, None)]
+    # What the merchant said of itself when it signed is in its file's history.
+    assert (change.actor.partition(":")[0], change.changed) == ("member", {"legal_form": ["", "SARL"]})
     assert _send(owner, hall, "signer", SIGNATURE)[0] == 409
 
 
