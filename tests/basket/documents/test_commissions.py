@@ -247,13 +247,13 @@ def test_a_file_that_lacks_something_holds_up_one_invoice_until_it_is_mended(mon
     file = f"/tresorerie/commerces/{cave.merchant_id}"
     form = {"street": "3 place du Minage", "postcode": "16000", "city": "Angoulême"}
     assert "avec ses neuf chiffres" in treasurer.post(file, registration="en cours", **form).text
-    assert treasurer.post(file, registration="RCS Angoulême 000 000 026", **form).status_code == 303
+    assert treasurer.post(file, registration="RCS Angoulême 000 000 042", **form).status_code == 303
     for said in ("C’est repris", "Rien à reprendre"):
         assert treasurer.post(f"/tresorerie/commissions/2026-11/{cave.id}/reprendre").status_code == 303
         assert said in treasurer.get("/tresorerie/commissions/2026-11").text
     assert treasurer.post(f"/tresorerie/commissions/2026-10/{cave.id}/reprendre").status_code == 404
     work(month)
-    assert [(one.buyer.siren, str(one.total)) for one in _invoices(month)] == [("000000026", "0.96")]
+    assert [(one.buyer.siren, str(one.total)) for one in _invoices(month)] == [("000000042", "0.96")]
     with month.database.reading() as session:
         changed = session.scalars(select(FileChange.changed)).one()
-    assert changed["registration"] == ["en cours", "RCS Angoulême 000 000 026"]
+    assert changed["registration"] == ["en cours", "RCS Angoulême 000 000 042"]
