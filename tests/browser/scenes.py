@@ -22,7 +22,10 @@ from marketplace.invoices.issuing import credit, issue_for_seller, issue_own
 from marketplace.invoices.mandates import end_mandate, sign_mandate
 from marketplace.invoices.rules import DEDUCTION
 from marketplace.money import Money
+from marketplace.payments.chargebacks import apply_chargebacks
+from marketplace.payments.gateway import ProviderChargeback
 from marketplace.payments.models import MerchantAccount
+from marketplace.payments.refunds import left_to_refund
 from marketplace.web.failures import refuse
 from merchants.catalogue import ProductDraft, VariantDraft, put_product
 from merchants.models import Merchant, Product, Shop, Variant
@@ -929,8 +932,28 @@ def _withdrawals(crawl: Crawl) -> None:
     crawl.send(staff, f"{paper}/banque", {}, "telephone withdrawal: no bank has it")
     crawl.refused(keeper, action, {}, "shop: return, nothing said")
     crawl.refused(keeper, action, {"basis": HOSTILE}, "shop: return, hostile")
+    # So much went back as a gesture before that the shop will owe some of its part.
+    with town.hall.database.transaction() as session:
+        order = session.scalars(select(Order).where(Order.code == code).with_for_update()).one()
+        assert order.payment_id is not None, "it is paid"
+        left = left_to_refund(session, order.payment_id)
+        give_back(
+            session,
+            order,
+            None,
+            reason="complaint",
+            liable="association",
+            gesture=left - Money(100),
+            actor="test",
+            now=town.clock.now(),
+        )
     crawl.send(keeper, action, {"basis": "goods"}, "shop: returned")
     crawl.visit(who, page, "order: renounced and given back")
+    treasurer = sign_in(crawl, "the treasurer who is owed something", "tresorerie@example.org")
+    crawl.visit(treasurer, f"/tresorerie/commandes/{code}", "money: gestures counted, a claim")
+    owed = crawl.visit(treasurer, "/tresorerie", "treasury: a shop owes").tree
+    claim = owed.css_first("form[action^='/tresorerie/creances/'][action$='/payee']").attributes["action"] or ""
+    crawl.send(treasurer, claim, {}, "treasury: a shop has paid")
 
 
 def _order_money(crawl: Crawl, who: Visitor) -> None:
@@ -964,6 +987,17 @@ def _order_money(crawl: Crawl, who: Visitor) -> None:
     crawl.send(who, lines, why | {qty: "1"}, "money: who gives what")
     crawl.send(who, f"{page}/rendre", seen | {"note": LONG_NAME, "delivery": "0,50", "step": "do"}, "money: given")
     crawl.visit(who, page, "money: something given")
+    with crawl.town.hall.database.transaction() as session:
+        order = session.scalars(select(Order).where(Order.code == code)).one()
+        assert order.payment_id is not None, "it is paid"
+        now, link = crawl.town.clock.now(), f"/commande/{code}/{order.token}"
+        taken = ProviderChargeback("chb_crawl", "tr_crawl", Money(500), now, None)
+        apply_chargebacks(session, order.payment_id, [taken], now)
+    crawl.visit(who, page, "money: a dispute")
+    crawl.visit(who, lines, "money: lines in a dispute")
+    crawl.visit(who, "/a-regarder", "what waits for a person: a dispute")
+    crawl.visit(crawl.visitor("somebody with a dispute"), link, "order: in a dispute")
+    crawl.send(who, f"{page}/litige-perdu", {}, "money: the dispute is lost")
 
 
 def _courier_rides(crawl: Crawl) -> None:
