@@ -346,7 +346,7 @@ FAULTS = (
             ("the_association_makes_a_gesture", {"n": 0, "cents": 2000}),
             WORKS,
         ),
-        "share",
+        "I7 the share of",
     ),
     Fault(
         "sent again for ever",
