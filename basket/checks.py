@@ -146,13 +146,7 @@ RULES = (
     (
         # What cost nothing, or had gone back as a gesture, has its refund of nothing.
         "I10 a withdrawal was settled and nothing went back for it",
-        "SELECT id FROM withdrawal WHERE state = 'settled' AND (order_refund_id IS NULL) "
-        "<> (basis IN ('otherwise', 'bank'))",
-    ),
-    (
-        "I10 a withdrawal was left to a bank that has never had the money",
-        "SELECT w.id FROM withdrawal w JOIN sub_order s ON s.id = w.sub_order_id JOIN orders o ON o.id = s.order_id "
-        "WHERE w.basis = 'bank' AND NOT EXISTS (SELECT 1 FROM chargeback c WHERE c.payment_id = o.payment_id)",
+        "SELECT id FROM withdrawal WHERE state = 'settled' AND (order_refund_id IS NULL) <> (basis = 'otherwise')",
     ),
     (
         "I10 a withdrawal has given back what it does not name",
@@ -188,6 +182,7 @@ RULES = (
         "OR sum(r.commission) > l.commission OR sum(r.contribution) > l.contribution",
     ),
     (
+        # Of a dispute that is won after all, people are told that its money may be owed.
         "I10 more of gestures was counted than was given",
         "SELECT o.code FROM orders o JOIN order_refund r ON r.order_id = o.id GROUP BY o.id "
         "HAVING min(r.gesture) < 0 AND sum(r.gesture + (SELECT coalesce(sum(l.gesture), 0) FROM refunded_line l "

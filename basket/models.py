@@ -396,9 +396,7 @@ class Withdrawal(Base):
     __tablename__ = "withdrawal"
     __table_args__ = (
         CheckConstraint("state IN ('waiting', 'settled')", name="state_known"),
-        CheckConstraint(
-            "basis IN ('not_handed_over', 'goods', 'sent', 'unanswered', 'otherwise', 'bank')", name="basis_known"
-        ),
+        CheckConstraint("basis IN ('not_handed_over', 'goods', 'sent', 'unanswered', 'otherwise')", name="basis_known"),
         CheckConstraint("(state = 'settled') = (settled_at IS NOT NULL AND basis IS NOT NULL)", name="settled_once"),
         Index("ix_withdrawal_waiting", "declared_at", postgresql_where=text("state = 'waiting'")),
     )
@@ -427,7 +425,7 @@ class Withdrawal(Base):
     proof: Mapped[str] = mapped_column(server_default="")
     proof_at: Mapped[datetime | None]
     #: Why it was settled: never handed over, the goods are back, they were sent, or the shop did not say anything;
-    #: without money of its own where that went back for another reason, or through the payer's bank.
+    #: without money of its own where that went back for another reason.
     basis: Mapped[Key | None]
     settled_at: Mapped[datetime | None]
     settled_by: Mapped[str | None]

@@ -16,7 +16,7 @@ from marketplace.payments.queries import ROUTABLE
 _MONEY = text(
     """
     SELECT o.code, o.mode, o.slot_starts_at, o.slot_ends_at, share.state, share.amount, share.routed_amount,
-           share.routed_at, p.paid_at, parts.shops_qty, coalesce(back.before, 0) AS before,
+           share.lacking_amount, share.routed_at, p.paid_at, parts.shops_qty, coalesce(back.before, 0) AS before,
            coalesce(back.reversed, 0) AS reversed, coalesce(back.claimed, 0) AS claimed,
            coalesce(back.refunded, 0) AS refunded, back.reasons,
            coalesce(a.can_receive_payments AND a.standing IN ('connected', 'leaving'), false) AS can_receive,
@@ -93,7 +93,9 @@ def money_of(session: Session, *, party: str, codes: Collection[str]) -> dict[st
             slot=(row.slot_starts_at, row.slot_ends_at) if row.slot_starts_at else None,
             place=place_of(row.state, left, can_receive=row.can_receive, is_disputed=row.is_disputed),
             amount=left,
-            kept_more=Money(int(row.amount - row.routed_amount - row.before)) if is_routed else ZERO,
+            kept_more=Money(int(row.amount - row.routed_amount - row.lacking_amount - row.before))
+            if is_routed
+            else ZERO,
             claimed=Money(int(row.claimed)),
             refunded=Money(int(row.refunded)),
             reasons=tuple(row.reasons or ()),

@@ -88,9 +88,3 @@ def end_what_went_back_otherwise(hall: Hall, order_refund_id: int) -> None:
     """Nobody is told of money that has gone back already."""
     with hall.database.transaction() as session:
         withdrawal_waiting.end_emptied(session, order_refund_id=order_refund_id, now=hall.clock.now())
-
-
-@subscribe("chargeback.won")
-def wait_for_the_money_again(hall: Hall, payment_id: int) -> None:
-    with hall.database.transaction() as session:
-        withdrawal_waiting.wait_again(session, payment_id=payment_id)

@@ -21,7 +21,7 @@ from basket.models import (
 )
 from basket.rules import initials
 from basket.withdrawal_rules import WAITS, goes_back_on, is_held, is_in_time, last_day, return_due_on
-from basket.withdrawing import bank_has_all, left_to_withdraw, received_at
+from basket.withdrawing import left_to_withdraw, received_at
 from marketplace.attention import Trouble
 from marketplace.clock import local_day
 from marketplace.errors import NotFound
@@ -84,8 +84,7 @@ class WithdrawalRow:
     """A declaration as it was made, and what became of it. `amount` is the price of the pieces; `given_back` what has
     gone back for it, delivery included. `goes_back_on`: when the money leaves by the clock; None while the shop was
     not told of it, or holds it (`is_held`) until the goods are back, or the payer's bank has some of the payment
-    (`is_disputed`) or all that is left of it (`is_all_disputed`). `is_stopped`: settled, and the money waits for the
-    end of the dispute."""
+    (`is_disputed`). `is_stopped`: settled, and the money waits for the end of the dispute."""
 
     id: int
     code: str
@@ -107,7 +106,6 @@ class WithdrawalRow:
     held_at: datetime | None
     is_held: bool
     is_disputed: bool
-    is_all_disputed: bool
     is_stopped: bool
     resident_told_at: datetime | None
     proof: str
@@ -317,9 +315,6 @@ def _rows(session: Session, query: Select[Withdrawal, SubOrder, Order, Shop, str
             held_at=withdrawal.held_at,
             is_held=withdrawal.state == "waiting" and is_held(withdrawal.held_at, withdrawal.proof_at),
             is_disputed=withdrawal.state == "waiting" and order.payment_id in disputed,
-            is_all_disputed=withdrawal.state == "waiting"
-            and order.payment_id in disputed
-            and bank_has_all(session, order),
             is_stopped=withdrawal.order_refund_id in asked and order.payment_id in disputed,
             resident_told_at=withdrawal.resident_told_at,
             proof=withdrawal.proof,

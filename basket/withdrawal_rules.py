@@ -10,7 +10,7 @@ from marketplace.legal import legal_number
 from merchants.kinds import get_kind
 
 #: (state, event) → next state.
-NEXT = {("waiting", "settle"): "settled", ("settled", "reopen"): "waiting"}
+NEXT = {("waiting", "settle"): "settled"}
 
 #: A withdrawal that waits longer is seen by a person: four days are left for the money (W8, W10).
 WAITS = timedelta(days=10)

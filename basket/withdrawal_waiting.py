@@ -15,7 +15,7 @@ from basket.giving_back import lines_of
 from basket.models import Order, OrderRefund, SubOrder, Withdrawal, WithdrawalLine, WithdrawalWord
 from basket.refund_queries import NOTHING, refunded_lines
 from basket.withdrawal_rules import NEXT, goes_back_on, is_held, tell_shop_on
-from basket.withdrawing import BY_BANK, OTHERWISE, RESIDENT, bank_has_all, bank_has_it, gives_money, hold, settle_held
+from basket.withdrawing import OTHERWISE, RESIDENT, bank_has_it, gives_money, hold, settle_held
 from marketplace.clock import local_day
 from marketplace.errors import NotFound
 from marketplace.ids import is_token
@@ -105,33 +105,6 @@ def _keep_proof(session: Session, withdrawal: Withdrawal, proof: str, actor: str
 def _note(session: Session, withdrawal: Withdrawal, word: str, actor: str, now: datetime, text: str = "") -> None:
     session.add(WithdrawalWord(withdrawal_id=withdrawal.id, at=now, actor=actor, word=word, text=text))
     session.flush()
-
-
-def end_by_bank(session: Session, *, code: str, withdrawal_id: int, actor: str, now: datetime) -> bool:
-    """The payer's bank has given the money back: nothing leaves for this withdrawal until it is won (`wait_again`).
-
-    Whether this call says so: only while the bank has all that is left of the payment. NotFound for another order's.
-    """
-    order, _, withdrawal = hold(session, withdrawal_id, None)
-    if order.code != code:
-        raise NotFound()
-    if (withdrawal.state, "settle") not in NEXT or not bank_has_all(session, order):
-        return False
-    _end(session, withdrawal, BY_BANK, actor, now)
-    return True
-
-
-def wait_again(session: Session, *, payment_id: int) -> None:
-    """The dispute was won: withdrawals that the payer's bank had settled wait for their money again."""
-    settled = select(Withdrawal.id).join(SubOrder).join(Order)
-    for withdrawal_id in session.scalars(
-        settled.where(Order.payment_id == payment_id, Withdrawal.basis == BY_BANK).order_by(Withdrawal.id)
-    ).all():
-        order, _, withdrawal = hold(session, withdrawal_id, None)
-        if withdrawal.basis == BY_BANK and not bank_has_it(session, order):
-            withdrawal.state = NEXT[withdrawal.state, "reopen"]
-            withdrawal.basis = withdrawal.settled_at = withdrawal.settled_by = None
-            session.flush()
 
 
 # --- The clock -------------------------------------------------------------------------------------------------

@@ -21,15 +21,13 @@ from marketplace.errors import FieldError, MarketplaceError, NotFound
 from marketplace.ids import is_token
 from marketplace.jobs import publish
 from marketplace.money import ZERO
-from marketplace.payments.chargebacks import in_dispute, is_disputed
+from marketplace.payments.chargebacks import is_disputed
 from marketplace.payments.models import Refund
-from marketplace.payments.refunds import left_to_refund
 
 #: In the books, the resident acts through the order's own link.
 RESIDENT = "resident"
-#: Why a withdrawal is settled without money of its own: it went back for another reason, or through the payer's bank.
+#: Why a withdrawal is settled without money of its own: it went back for another reason.
 OTHERWISE = "otherwise"
-BY_BANK = "bank"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +66,6 @@ def bank_has_it(session: Session, order: Order) -> bool:
     return order.payment_id is not None and is_disputed(session, order.payment_id)
 
 
-def bank_has_all(session: Session, order: Order) -> bool:
-    """Whether the payer's bank has all that has not gone back otherwise."""
-    if order.payment_id is None or not is_disputed(session, order.payment_id):
-        return False
-    return in_dispute(session, order.payment_id) >= left_to_refund(session, order.payment_id)
-
-
 def received_at(session: Session, sub_order_id: int) -> datetime | None:
     """When the resident got the last of a part; None while they have not."""
     return session.scalar(
@@ -87,11 +78,7 @@ def waiting_pieces(session: Session, *sub_order_ids: int) -> dict[int, int]:
     rows = session.execute(
         select(WithdrawalLine.order_line_id, func.sum(WithdrawalLine.qty))
         .join(Withdrawal, WithdrawalLine.withdrawal_id == Withdrawal.id)
-        # What a bank has given back may have to be given back here after all: it is not declared a second time.
-        .where(
-            Withdrawal.sub_order_id.in_(sub_order_ids),
-            (Withdrawal.state == "waiting") | (Withdrawal.basis == BY_BANK),
-        )
+        .where(Withdrawal.sub_order_id.in_(sub_order_ids), Withdrawal.state == "waiting")
         .group_by(WithdrawalLine.order_line_id)
     )
     return {line_id: int(qty) for line_id, qty in rows}

@@ -20,8 +20,8 @@ from marketplace.errors import NotFound
 from marketplace.hall import the_hall
 from marketplace.jobs import publish
 from marketplace.mail_models import SentLetter
-from marketplace.money import Money
-from marketplace.payments.models import Chargeback, MerchantAccount, Payment, PaymentWord, Refund, Share
+from marketplace.money import ZERO, Money
+from marketplace.payments.models import Chargeback, MerchantAccount, Payment, PaymentWord, Refund, RefundPart, Share
 from marketplace.payments.refunds import NothingLeftToBear, RefundTooLarge, request_again
 from marketplace.payments.strange import STRANGE, mark_settled, reopen
 from marketplace.schemas import Boundary, FormErrors, TextField, load_form
@@ -100,7 +100,7 @@ def add_troubles(app: Flask, source: Source) -> None:
 
 def troubles(session: Session, now: datetime, sources: Sequence[Source] = ()) -> Sequence[Trouble]:
     """Everything that waits for a person, money first."""
-    found = _taken_by_banks(session)
+    found = [*_taken_by_banks(session), *_won_after_all(session)]
     found += [
         Trouble(
             "payment",
@@ -181,6 +181,22 @@ def _taken_by_banks(session: Session) -> list[Trouble]:
         .limit(MOST)
     )
     return [Trouble("payment", row.reference, "charged_back", row.since_at, Money(int(row.taken))) for row in rows]
+
+
+def _won_after_all(session: Session) -> list[Trouble]:
+    """A dispute that was called lost, and is won: what was counted of it may be owed, until something is given back."""
+    later = exists().where(Refund.payment_id == Payment.id, Refund.requested_at > Chargeback.reversed_at)
+    is_counted = exists().where(
+        RefundPart.refund_id == Refund.id, Refund.payment_id == Payment.id, RefundPart.amount < ZERO
+    )
+    rows = session.execute(
+        select(Payment.reference, Chargeback.reversed_at, Chargeback.amount)
+        .join(Payment, Chargeback.payment_id == Payment.id)
+        .where(Chargeback.lost_at.is_not(None), Chargeback.reversed_at.is_not(None), is_counted, ~later)
+        .order_by(Chargeback.id.desc())
+        .limit(MOST)
+    )
+    return [Trouble("payment", row.reference, "won_after_all", row.reversed_at, row.amount) for row in rows]
 
 
 def settled(session: Session) -> Sequence[Settled]:

@@ -121,18 +121,6 @@ def told(code: str, withdrawal_id: int) -> ResponseReturnValue:
     return _back(code, withdrawal_id, "resident_told" if is_new else "resident_was_told")
 
 
-@blueprint.post("/renoncement/<int:withdrawal_id>/banque")
-@open_to(_staff, rate="60 per minute")
-def end_by_bank(code: str, withdrawal_id: int) -> ResponseReturnValue:
-    """The payer's bank has given the money back: nothing else leaves for this withdrawal."""
-    hall = the_hall()
-    with hall.database.transaction() as session:
-        is_new = withdrawal_waiting.end_by_bank(
-            session, code=code, withdrawal_id=withdrawal_id, actor=_actor(), now=hall.clock.now()
-        )
-    return _back(code, withdrawal_id, "withdrawal_ended_by_bank" if is_new else "withdrawal_was_settled")
-
-
 def _back(code: str, withdrawal_id: int, said: str) -> ResponseReturnValue:
     flash(sentence(said))
     return redirect(url_for("telephone_withdrawals.receipt", code=code, withdrawal_id=withdrawal_id), 303)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import islice
 
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session, selectinload
@@ -88,7 +89,8 @@ def change_rule(session: Session, *, rule_id: int, plan: RulePlan, actor: str, n
             session.flush()
             move_round(session, round_id=round_.id, event="withdraw", actor=actor, now=now)
             withdrawn += 1
-    return Kept(rule.id, _open_due(session, rule, actor, now), changed, withdrawn, booked)
+    opened = _open_due(session, rule, actor, now) if rule.paused_at is None else 0
+    return Kept(rule.id, opened, changed, withdrawn, booked)
 
 
 def check_plan(plan: RulePlan, now: datetime) -> None:
@@ -237,6 +239,15 @@ def _rounds_ahead(session: Session, rule: RoundRule, now: datetime) -> Iterator[
 
 def _retime(session: Session, round_: Round, timetable: Timetable, actor: str, now: datetime) -> int:
     """The round, which nobody has booked, has these hours and this room; 1 if that was new."""
+    starts_at = local_instant(round_.on_date, timetable.collect_from)
+    other = select(Round.on_date).where(
+        Round.zone_id == round_.zone_id,
+        Round.collect_from_at == starts_at,
+        Round.id != round_.id,
+        Round.state != "withdrawn",
+    )
+    if (taken_on := session.scalar(other)) is not None:
+        raise RoundsRefused([Fault("collect_from", "hour_has_round", taken_on)])
     slots = session.scalars(select(Slot).where(Slot.round_id == round_.id).order_by(Slot.starts_at)).all()
     day = round_.on_date
     wanted = [
@@ -267,6 +278,7 @@ def _retime(session: Session, round_: Round, timetable: Timetable, actor: str, n
 
 
 def next_days(plan: RulePlan, now: datetime, qty: int) -> tuple[date, ...]:
-    """The next days of a rule, at most so many, within a year."""
+    """The next days of a rule that can still be booked, at most so many, within a year."""
     today = local_day(now)
-    return tuple(days_of(plan.recurrence, today, today + timedelta(days=366))[:qty])
+    days = days_of(plan.recurrence, today, today + timedelta(days=365))
+    return tuple(islice((day for day in days if not faults_on(plan.timetable, day, now)), qty))

@@ -296,7 +296,9 @@ class RuleForm(TimetableForm):
             missing["nth"] = ["choose_nths"]
         if pattern == "dates" and form.get("dates") == ():
             missing["dates"] = ["write_days"]
-        first, last = form.get("first_on"), form.get("last_on")
+        days = {name: form.get(name) for name in ("first_on", "last_on")}
+        missing |= {name: ["not_a_day"] for name, day in days.items() if day and not 2000 <= day.year < 2200}
+        first, last = days["first_on"], days["last_on"]
         if first is not None and last is not None and last < first:
             missing["last_on"] = ["last_before_first"]
         if missing:

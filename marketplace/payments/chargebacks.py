@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, SQLColumnExpression, func, select, type_coerce
+from sqlalchemy import BigInteger, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from marketplace.jobs import publish
@@ -26,20 +26,11 @@ def is_disputed(session: Session, payment_id: int) -> bool:
     return session.scalar(select(Chargeback.id).where(*is_open).limit(1)) is not None
 
 
-def in_dispute(session: Session, payment_id: int) -> Money:
-    """What of a payment a bank has while nobody knows yet who keeps it."""
-    return _sum(session, payment_id, Chargeback.is_open)
-
-
 def lost_to_bank(session: Session, payment_id: int) -> Money:
     """What of a payment a bank keeps for its customer."""
-    return _sum(session, payment_id, Chargeback.lost_at.is_not(None) & Chargeback.reversed_at.is_(None))
-
-
-def _sum(session: Session, payment_id: int, which: SQLColumnExpression[bool]) -> Money:
     cents = session.scalar(
         select(func.coalesce(func.sum(type_coerce(Chargeback.amount, BigInteger)), 0)).where(
-            Chargeback.payment_id == payment_id, which
+            Chargeback.payment_id == payment_id, Chargeback.lost_at.is_not(None), Chargeback.reversed_at.is_(None)
         )
     )
     return Money(int(cents or 0))
@@ -69,7 +60,6 @@ def apply_chargebacks(session: Session, payment_id: int, answers: Sequence[Provi
         if answer.reversed_at is not None and row.reversed_at is None:
             row.reversed_at = answer.reversed_at
             _post(session, payment, f"chargeback_won:{row.id}", "chargeback_won", -row.amount, now)
-            publish(session, "chargeback.won", payment_id=payment.id)
     session.flush()
     is_open = any(row.reversed_at is None and row.lost_at is None for row in known.values())
     if is_open and payment.trouble is None:

@@ -41,6 +41,7 @@ def lose(session: Session, *, payment_id: int, actor: str, now: datetime) -> boo
     for refund in waiting:
         come_to_nothing(session, payment, refund, now)
     session.flush()
-    request_again(session, payment_id=payment_id, actor=actor, now=now)
+    # Others that had failed before are for people, as ever.
+    request_again(session, payment_id=payment_id, actor=actor, now=now, only={refund.id for refund in waiting})
     send_shares(session, payment_id)
     return True

@@ -8,7 +8,7 @@ that fails has not happened: the ledger is as before, and a person decides.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -122,7 +122,9 @@ def refund_parts(
     return refund
 
 
-def request_again(session: Session, *, payment_id: int, actor: str, now: datetime) -> Sequence[Refund]:
+def request_again(
+    session: Session, *, payment_id: int, actor: str, now: datetime, only: Collection[int] | None = None
+) -> Sequence[Refund]:
     """What failed of a payment's refunds is asked for once more, from the same parties; none when nothing waits.
 
     RefundTooLarge if somebody has it no longer.
@@ -140,6 +142,8 @@ def request_again(session: Session, *, payment_id: int, actor: str, now: datetim
     ).all()
     asked = []
     for refund in failed:
+        if only is not None and refund.id not in only:
+            continue
         parts = [Bearing(part.party, part.kind, part.amount) for part in _parts_of(session, refund)]
         # What went back meanwhile is counted: nobody gets back more than they paid.
         beyond = refund.amount - left_to_refund(session, payment_id) if parts else ZERO
@@ -172,7 +176,9 @@ def left_to_refund(session: Session, payment_id: int) -> Money:
         )
     )
     is_here = payment.state == "paid" and payment.trouble != MONEY_ELSEWHERE
-    return payment.amount - Money(int(already or 0)) - lost_to_bank(session, payment_id) if is_here else ZERO
+    left = payment.amount - Money(int(already or 0)) - lost_to_bank(session, payment_id)
+    # A bank may have taken what had gone back already.
+    return max(ZERO, left) if is_here else ZERO
 
 
 def _new_refund(session: Session, payment_id: int, amount: Money, reason: str, actor: str, now: datetime) -> Refund:
@@ -233,7 +239,7 @@ def _leave_enough_to_route(session: Session, refund: Refund, shares: dict[tuple[
         .join(Refund, RefundPart.refund_id == Refund.id)
         .where(Refund.payment_id == refund.payment_id, Refund.state.not_in(("failed", "canceled")))
     ).one()
-    paid = session.get_one(Payment, refund.payment_id).amount
+    paid = session.get_one(Payment, refund.payment_id).amount - lost_to_bank(session, refund.payment_id)
     if to_merchants.cents + int(back) - int(reversed_back) > paid.cents:
         raise NothingLeftToBear()
 
@@ -336,7 +342,9 @@ def _prepare(session: Session, payment_id: int, refund_id: int) -> _Call | None:
         ).one()
         if share.state == "refused":
             # It never got there: there is nothing to take back.
-            part.is_reversal, part.reversed_amount, part.claimed_amount = False, ZERO, ZERO
+            part.reversed_amount = ZERO
+            if part.claim_ended_at is None:
+                part.is_reversal, part.claimed_amount = False, ZERO
         elif share.state != "routed" or share.organization_id is None:
             raise TryAgain(f"the share of {part.party} is still on its way")
         else:

@@ -929,7 +929,6 @@ def _withdrawals(crawl: Crawl) -> None:
     crawl.refused(staff, f"{paper}/rendu", {"proof": LONG * 2}, "telephone withdrawal: went back, too long")
     crawl.refused(staff, f"{paper}/rendu", {"proof": "", "other": HOSTILE}, "telephone withdrawal: went back, hostile")
     crawl.send(staff, f"{paper}/rendu", {"proof": HOSTILE}, "telephone withdrawal: went back")
-    crawl.send(staff, f"{paper}/banque", {}, "telephone withdrawal: no bank has it")
     crawl.refused(keeper, action, {}, "shop: return, nothing said")
     crawl.refused(keeper, action, {"basis": HOSTILE}, "shop: return, hostile")
     # So much went back as a gesture before that the shop will owe some of its part.

@@ -200,10 +200,6 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state, basis,"
         " settled_at) SELECT min(id), 'k', 'x', 'x', now(), now(), 'settled', 'goods', now() FROM sub_order",
     ),
-    "I10 a withdrawal was left to a bank that has never had the money": (
-        "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state, basis,"
-        " settled_at) SELECT min(id), 'k', 'x', 'x', now(), now(), 'settled', 'bank', now() FROM sub_order",
-    ),
     "I21 what was last said of a withdrawal is not its last word, with who said it": (
         "INSERT INTO withdrawal (sub_order_id, form_key, name, email, declared_at, refund_due_on, state, proof,"
         " proof_at) SELECT min(id), 'k', 'x', 'x', now(), now(), 'waiting', 'x', now() FROM sub_order"

@@ -148,7 +148,8 @@ def _look_or_keep(rule_id: int | None, zone_id: int | None, keep: Keep) -> Respo
     except FormErrors as refused:
         return _page(rule_id, zone_id, refused.errors)
     except RoundsRefused as refused:
-        return _page(rule_id, zone_id, {fault.field: [fault.code] for fault in refused.faults})
+        codes = {fault.field: [fault.code] for fault in refused.faults}
+        return _page(rule_id, zone_id, codes, on=refused.faults[0].on)
     flash(
         sentence(
             "rule_kept",
@@ -176,8 +177,10 @@ def _page(
     zone_id: int | None,
     codes: Mapping[str, Sequence[str]],
     looked: Looked | None = None,
+    on: date | None = None,
 ) -> ResponseReturnValue:
-    """The form with what was typed, with the rule as it stands, or with the zone's last hours."""
+    """The form with what was typed, with the rule as it stands, or with the zone's last hours; `on` is the day
+    that a refusal is about."""
     hall = the_hall()
     now = hall.clock.now()
     with hall.database.reading() as session:
@@ -203,7 +206,7 @@ def _page(
         looked=looked,
         # The summary names the faults in the order of the page.
         codes={field: codes[field] for field in dict.fromkeys((*order, *codes)) if field in codes},
-        details={"on": None},
+        details={"on": on},
         as_text=frozenset(
             name
             for name, field in fields.items()

@@ -77,6 +77,7 @@ def test_a_rule_is_changed_paused_and_goes_on(hall: Hall, district: District, de
         ({"pattern": "dates", "dates": "13/12/2020"}, "cette règle n’a aucune tournée dans l’année qui vient"),
         ({"except_on": "\n".join(["13/12/2026"] * 61)}, "Écrivez soixante jours au plus"),
         ({"last_on": "2026-11-01"}, "Choisissez un dernier jour après le premier."),
+        ({"first_on": "9999-06-01"}, "Écrivez un jour du calendrier"),
         ({"ahead_days": "91"}, "Écrivez un nombre de jours, de 1 à 90."),
         ({"every_weeks": "9"}, "Écrivez un nombre de 1 à 8."),
         ({"weekday": ["7"]}, "weekday"),

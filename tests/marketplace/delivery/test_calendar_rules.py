@@ -135,6 +135,15 @@ def test_a_change_reaches_what_nobody_has_booked(hall: Hall, district: District)
     assert change(hall, rule_id, replace(later, recurrence=SATURDAYS.recurrence)).changed_qty == 0
 
 
+def test_hours_that_another_round_of_the_zone_has_are_refused_whole(hall: Hall, district: District) -> None:
+    add(hall, district, replace(SATURDAYS, name="Une autre"), key="k2")
+    early = replace(SATURDAYS, timetable=replace(NOON, collect_from=time(10)))
+    rule_id = add(hall, district, early).rule_id
+    with pytest.raises(RoundsRefused) as refused:
+        change(hall, rule_id, SATURDAYS)
+    assert refused.value.faults == (Fault("collect_from", "hour_has_round", date(2026, 12, 5)),)
+
+
 def test_a_paused_rule_makes_no_round_until_it_goes_on(hall: Hall, district: District, clock: FixedClock) -> None:
     rule_id = add(hall, district).rule_id
 
@@ -145,6 +154,8 @@ def test_a_paused_rule_makes_no_round_until_it_goes_on(hall: Hall, district: Dis
             return calendar_rules.resume_rule(session, rule_id=rule_id, actor="user:1", now=clock.now())
 
     assert [press("pause"), press("pause")] == [True, False]
+    assert change(hall, rule_id, replace(SATURDAYS, ahead_days=40)).opened_qty == 0
+    change(hall, rule_id, SATURDAYS)
     clock.advance(timedelta(days=7))
     open_rounds_of_rules(hall)
     assert len(rounds_of(hall, rule_id)) == 3

@@ -113,7 +113,6 @@ DOORS = {
         order_money.find order_money.show
         telephone_withdrawals.declare telephone_withdrawals.form telephone_withdrawals.receipt
         telephone_withdrawals.settle telephone_withdrawals.went_back telephone_withdrawals.told
-        telephone_withdrawals.end_by_bank
     """,
     "role_courier": "courier.absent courier.again courier.collect courier.deliver courier.home courier.stop",
 }
@@ -212,7 +211,6 @@ FORMS: dict[str, dict[str, str]] = {
     "telephone_withdrawals.settle": {"basis": "goods"},
     "telephone_withdrawals.went_back": {"proof": "Rapporté jeudi"},
     "telephone_withdrawals.told": {},
-    "telephone_withdrawals.end_by_bank": {},
     "telephone_withdrawals.declare": {
         "step": "look",
         "form_key": "k" * 20,
