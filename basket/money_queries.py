@@ -15,7 +15,7 @@ from basket.refund_queries import NOTHING, delivery_given_back, refunded_lines
 from basket.withdrawing import waiting_pieces
 from marketplace.accounts.models import User
 from marketplace.errors import NotFound
-from marketplace.money import Money
+from marketplace.money import ZERO, Money
 from marketplace.payments.chargebacks import is_disputed
 from marketplace.payments.models import Chargeback, Payment, PaymentWord, Refund, RefundPart, Share
 from marketplace.payments.strange import STRANGE
@@ -322,7 +322,8 @@ def _given(session: Session, order: Order, payment_ids: list[int], shops: dict[i
         lines = tuple(returned.get(one.id, ()))
         rows.append(
             GivenMoney(
-                amount=Money.total([line.amount for line in lines]) + one.delivery + one.gesture,
+                # Asked for again, it may have become less: what went back meanwhile was counted.
+                amount=refund.amount if refund is not None else ZERO,
                 reason=one.reason,
                 liable=one.liable,
                 shop_name=shops.get(one.sub_order_id) if one.sub_order_id else None,

@@ -13,7 +13,6 @@ from basket.models import (
     Order,
     OrderLine,
     OrderRefund,
-    RefundedLine,
     SubOrder,
     Withdrawal,
     WithdrawalLine,
@@ -253,6 +252,26 @@ def _select() -> Select[Withdrawal, SubOrder, Order, Shop, str]:
     )
 
 
+def _given_back(session: Session, order_refund_ids: Sequence[int]) -> tuple[dict[int, Money], set[int]]:
+    """Of these refunds of orders: what goes back, and which the provider has not been asked for yet.
+
+    One that failed and was asked for again counts as the last.
+    """
+    first = select(OrderRefund.id, OrderRefund.refund_id).where(OrderRefund.id.in_(order_refund_ids))
+    chain = first.cte("chain", recursive=True)
+    chain = chain.union_all(
+        select(chain.c.id, Refund.followed_by_id)
+        .join(Refund, Refund.id == chain.c.refund_id)
+        .where(Refund.followed_by_id.is_not(None))
+    )
+    last = session.execute(
+        select(chain.c.id, Refund.amount, Refund.state)
+        .join(Refund, Refund.id == chain.c.refund_id)
+        .where(Refund.followed_by_id.is_(None))
+    ).all()
+    return {row.id: row.amount for row in last}, {row.id for row in last if row.state == "requested"}
+
+
 def _rows(session: Session, query: Select[Withdrawal, SubOrder, Order, Shop, str]) -> tuple[WithdrawalRow, ...]:
     found = session.execute(query).all()
     disputed = set(
@@ -281,18 +300,7 @@ def _rows(session: Session, query: Select[Withdrawal, SubOrder, Order, Shop, str
     ):
         words.setdefault(word.withdrawal_id, []).append(Said(word.at, word.actor, word.word, word.text))
     refund_ids = [withdrawal.order_refund_id for withdrawal, *_ in found if withdrawal.order_refund_id is not None]
-    given: dict[int, Money] = {}
-    asked: set[int] = set()
-    for refund, state in session.execute(
-        select(OrderRefund, Refund.state)
-        .outerjoin(Refund, OrderRefund.refund_id == Refund.id)
-        .where(OrderRefund.id.in_(refund_ids))
-    ):
-        given[refund.id] = refund.delivery + refund.gesture
-        if state == "requested":
-            asked.add(refund.id)
-    for refunded in session.scalars(select(RefundedLine).where(RefundedLine.order_refund_id.in_(refund_ids))):
-        given[refunded.order_refund_id] += refunded.amount
+    given, asked = _given_back(session, refund_ids)
     return tuple(
         WithdrawalRow(
             id=withdrawal.id,

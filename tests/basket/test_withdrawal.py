@@ -15,9 +15,10 @@ from sqlalchemy import select
 from basket import by_hand, orders, withdrawal_rules, withdrawing
 from basket.cancelling import cancel_part
 from basket.models import Order, OrderLine, OrderRefund, SubOrder, Withdrawal, WithdrawalWord
+from basket.money_queries import get_order_money
 from basket.shortages import report_shortage
 from basket.withdrawal_handlers import watch_the_days
-from basket.withdrawal_queries import contracts_of, late_withdrawals
+from basket.withdrawal_queries import contracts_of, late_withdrawals, withdrawals_of
 from marketplace.clock import FixedClock
 from marketplace.errors import FieldError, NotFound
 from marketplace.hall import Hall
@@ -508,6 +509,9 @@ def test_a_lost_dispute_sends_what_is_still_owed_and_pays_the_shops(app: Flask, 
             "merchant:cave": 0,
         }
         assert book["association:gestures"] == Money(-1000)
+        assert [row.given_back for row in withdrawals_of(session, placed.order_id)] == [Money(650)]
+        (given,) = get_order_money(session, placed.code).given
+        assert given.amount == Money(650)
 
 
 def test_a_lost_dispute_of_a_part_that_was_handed_over_pays_its_shop(hall: Hall, paid: Paid, app: Flask) -> None:
